@@ -1,0 +1,1 @@
+//! The document that the tools exchange: types, parsing, versions, JSON Schema.

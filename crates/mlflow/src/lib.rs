@@ -1,0 +1,1 @@
+//! MLflow: resolve a model URI, list and download artifacts, read MLmodel.

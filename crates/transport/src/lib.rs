@@ -1,0 +1,1 @@
+//! How bytes move: what the MLflow and the Google clients share.
