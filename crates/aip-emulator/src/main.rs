@@ -1,0 +1,3 @@
+//! aip-emulator: Google Cloud on loopback.
+
+fn main() {}

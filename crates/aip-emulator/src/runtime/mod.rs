@@ -1,0 +1,1 @@
+//! Python environments and the workers that run in them.
