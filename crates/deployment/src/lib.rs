@@ -1,1 +1,24 @@
-//! The document that the tools exchange: types, parsing, versions, JSON Schema.
+//! The document that the tools exchange.
+//!
+//! One JSON object travels through the pipeline: `spec` says what is wanted,
+//! `stages` what each tool has done, `results` what a person should know. This
+//! crate holds its types, reads and writes it, and generates its JSON Schema.
+//! It does no I/O and reads no clock.
+
+mod document;
+mod kind;
+mod parse;
+mod spec;
+mod stages;
+
+pub use document::{API_VERSION, Deployment, KIND, Report, Severity};
+pub use kind::{Explain, Kind};
+pub use parse::{InputError, MAX_BYTES};
+pub use spec::{AiPlatform, Spec, Target};
+pub use stages::{
+    Bundle, Example, Fetch, File, Lineage, Model, Object, Package, Signature, Stages, Upload,
+    Version,
+};
+
+/// Fields this build does not know: kept as they came.
+pub type Extra = serde_json::Map<String, serde_json::Value>;

@@ -1,0 +1,110 @@
+//! What is wanted.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Extra;
+
+/// The settings of a deployment. A stage writes back what it resolved, so the
+/// stages after it inherit it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Spec {
+    /// The service that serves the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+    /// Google Cloud project id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// Google Cloud region, such as `europe-west1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Cloud Storage bucket for all artifacts of the model, without `gs://`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
+    /// Prefix in the bucket for all artifacts of the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// Name of the model at the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Name of the version at the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What to deploy: an MLflow model URI, a run id or a directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_uri: Option<String>,
+    /// MLflow tracking server, without credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracking_uri: Option<String>,
+    /// Template of predictor.py; without it, the one that is compiled in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction_script: Option<String>,
+    /// Template of setup.py; without it, the one that is compiled in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setup_file: Option<String>,
+    /// Directory below which models and bundles are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work_dir: Option<String>,
+    /// A stage before this one ran dry: nothing it describes exists, so the
+    /// stages after it run dry as well.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub dry_run: bool,
+    /// Settings of AI Platform Prediction alone.
+    #[serde(skip_serializing_if = "AiPlatform::is_empty", default)]
+    pub ai_platform: AiPlatform,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// AI Platform Prediction (ml.googleapis.com, v1).
+    AiPlatform,
+}
+
+impl Target {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AiPlatform => "ai-platform",
+        }
+    }
+}
+
+impl std::str::FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "ai-platform" => Ok(Self::AiPlatform),
+            other => Err(format!("'{other}' is not a target; this build knows 'ai-platform'")),
+        }
+    }
+}
+
+/// Settings of AI Platform Prediction, as its API spells them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct AiPlatform {
+    /// Use the region's own endpoint (`REGION-ml.googleapis.com`) instead of
+    /// the global one. What is created on one is invisible on the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regional_endpoint: Option<bool>,
+    /// Fields of the API's `Model`, besides name and regions.
+    #[serde(skip_serializing_if = "Extra::is_empty", default)]
+    pub model: Extra,
+    /// Fields of the API's `Version`, besides name and what the bundle fixes.
+    #[serde(skip_serializing_if = "Extra::is_empty", default)]
+    pub version: Extra,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl AiPlatform {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

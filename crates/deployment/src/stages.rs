@@ -1,0 +1,239 @@
+//! What each tool has done. One writer per stage.
+//!
+//! A stage's fields are its identity: what later stages use. `notes` are for
+//! people and are never read by code.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Extra;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Stages {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<Fetch>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<Bundle>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload: Option<Upload>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// A file on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct File {
+    /// Relative to the stage's directory, with `/` between components.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256, lower-case hexadecimal; empty in a dry run.
+    #[serde(default)]
+    pub sha256: String,
+    /// CRC-32C as Cloud Storage spells it: base64 of four big-endian bytes;
+    /// empty in a dry run.
+    #[serde(default)]
+    pub crc32c: String,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// An object in Cloud Storage.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Object {
+    /// `gs://bucket/name`.
+    pub uri: String,
+    /// Bytes.
+    pub size: u64,
+    /// As in `File`.
+    pub crc32c: String,
+    /// The generation that holds this content; absent in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Written by mlf-fetch: the model's files, here, and what MLmodel says of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Fetch {
+    /// The model, pinned: `models:/m-…`, `models:/name/3`, `runs:/ID/path` or a directory.
+    pub model_uri: String,
+    /// Where MLflow keeps it; absent for a local directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact_uri: Option<String>,
+    /// The MLmodel directory on this machine, absolute.
+    pub directory: String,
+    /// SHA-256 over the sorted lines `sha256  path`, lower-case hexadecimal.
+    pub digest: String,
+    pub files: Vec<File>,
+    #[serde(default)]
+    pub lineage: Lineage,
+    /// MLmodel's `flavors`, whole.
+    #[serde(default)]
+    pub flavors: Extra,
+    /// Python that logged the model, such as `3.11.7`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlflow_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_example: Option<Example>,
+    /// Names of the environment variables that the model wants at run time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment_variables: Vec<String>,
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub notes: Extra,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Lineage {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment_id: Option<String>,
+    /// MLflow 3's id of the logged model, `m-…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registered_model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registered_version: Option<String>,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// A model's signature: each part the JSON that MLmodel holds as a string.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Signature {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub params: Option<serde_json::Value>,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// The model's input example.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Example {
+    /// Relative to the model's directory.
+    pub path: String,
+    /// The same as a request to MLflow's scoring server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serving_path: Option<String>,
+    /// MLflow's word for its shape: `dataframe`, `ndarray`, `json_object`, …
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Written by aip-bundle: the predictor and its packaging.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Bundle {
+    /// Absolute.
+    pub directory: String,
+    /// SHA-256 of `bundle.json`, which holds the digests of all the rest.
+    pub digest: String,
+    /// The model's files, absolute; `files` of the fetch stage lie below it.
+    pub model_directory: String,
+    pub package: Package,
+    /// The source distribution, below `directory`.
+    pub sdist: File,
+    /// `module.Class`.
+    pub prediction_class: String,
+    /// `X.Y`.
+    pub python_version: String,
+    /// What the package installs.
+    pub requirements: Vec<String>,
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub notes: Extra,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Written by aip-upload: what lies in the bucket.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Upload {
+    /// The MLmodel directory, `gs://…/`.
+    pub deployment_uri: String,
+    /// The source distributions, `gs://…`.
+    pub package_uris: Vec<String>,
+    pub objects: Vec<Object>,
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub notes: Extra,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Written by aip-model: what versions belong to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Model {
+    /// `projects/P/models/M`.
+    pub name: String,
+    /// Whether this run created it.
+    pub created: bool,
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub notes: Extra,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Written by aip-version: what answers predictions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// `projects/P/models/M/versions/V`.
+    pub name: String,
+    /// Whether this run created it.
+    pub created: bool,
+    /// The service's word: `CREATING`, `READY`, `FAILED`, …
+    pub state: String,
+    /// The operation that creates it, while it runs: `projects/P/operations/O`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// Whether the model's requests go here when they name no version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_default: Option<bool>,
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub notes: Extra,
+    #[serde(flatten)]
+    pub extra: Extra,
+}

@@ -1,0 +1,97 @@
+//! What a tool says when it fails, and the exit status it ends with.
+
+use std::error::Error;
+
+use deployment::{Explain, Kind};
+
+/// A failure as it is shown: one sentence, its causes in order, the next steps.
+#[derive(Debug)]
+pub struct Failure {
+    pub(crate) status: u8,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hints: Vec<String>,
+}
+
+impl Failure {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            status: exit_status(kind),
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Something here went wrong.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, message)
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// The document cannot be used.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(Kind::Input, message)
+    }
+
+    /// Ended by a signal: as a shell would report it.
+    pub fn interrupted(message: impl Into<String>) -> Self {
+        Self { status: 130, ..Self::failed(message) }
+    }
+
+    /// Puts `message` in front: what could not be done because of this.
+    #[must_use]
+    pub fn context(mut self, message: impl Into<String>) -> Self {
+        self.causes.insert(0, std::mem::replace(&mut self.message, message.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn cause(mut self, error: &(dyn Error + 'static)) -> Self {
+        self.causes.extend(chain(Some(error)));
+        self
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+/// The one place where a kind of error becomes an exit status.
+fn exit_status(kind: Kind) -> u8 {
+    match kind {
+        Kind::Failed => 1,
+        Kind::Usage => 2,
+        Kind::Input => 3,
+        Kind::Refused => 4,
+        Kind::Unavailable => 5,
+    }
+}
+
+impl<E: Explain + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self {
+            causes: chain(error.source()),
+            hints: error.hint().into_iter().collect(),
+            ..Self::new(error.kind(), error.to_string())
+        }
+    }
+}
+
+/// The causes, each once: some errors repeat their source in their own text.
+fn chain(mut error: Option<&(dyn Error + 'static)>) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    while let Some(cause) = error {
+        let text = cause.to_string();
+        if !causes.last().is_some_and(|last| last.ends_with(&text)) {
+            causes.push(text);
+        }
+        error = cause.source();
+    }
+    causes
+}

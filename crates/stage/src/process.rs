@@ -1,0 +1,95 @@
+//! What a tool's work may use of the process it runs in.
+
+use std::cell::RefCell;
+use std::io::{IsTerminal, Read};
+
+use deployment::{Deployment, InputError, MAX_BYTES};
+
+use crate::common::{Common, LogFormat};
+use crate::failure::Failure;
+use crate::log::Logger;
+use crate::progress::Progress;
+
+pub struct Process<'a> {
+    pub(crate) common: Common,
+    pub(crate) logger: &'static Logger,
+    pub(crate) stdin: RefCell<&'a mut dyn Read>,
+    pub(crate) stdin_is_terminal: bool,
+}
+
+impl Process<'_> {
+    /// The document on stdin. A dry run is taken over from it, and noted in it.
+    pub fn read_document(&self) -> Result<Deployment, Failure> {
+        if self.stdin_is_terminal {
+            return Err(Failure::input("stdin is a terminal, not a document")
+                .hint("pipe the stage before into it, or give it a file: < document.json"));
+        }
+        let mut stdin = self.stdin.borrow_mut();
+        self.parse("stdin", &mut **stdin)
+    }
+
+    /// The document in a file; `-` is stdin.
+    pub fn read_document_from(&self, path: &str) -> Result<Deployment, Failure> {
+        if path == "-" {
+            return self.read_document();
+        }
+        let mut file = std::fs::File::open(path)
+            .map_err(|error| Failure::failed(format!("cannot open '{path}'")).cause(&error))?;
+        self.parse(&format!("'{path}'"), &mut file)
+    }
+
+    /// A document where one is named, else an empty one.
+    pub fn document_or_default(&self, path: Option<&str>) -> Result<Deployment, Failure> {
+        match path {
+            Some(path) => self.read_document_from(path),
+            None => Ok(self.inherit(Deployment::default())),
+        }
+    }
+
+    fn parse(&self, subject: &str, input: &mut dyn Read) -> Result<Deployment, Failure> {
+        let mut bytes = Vec::new();
+        input
+            .take(MAX_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Failure::failed(format!("cannot read {subject}")).cause(&error))?;
+        let document = Deployment::parse(&bytes).map_err(|error| match error {
+            InputError::Empty => Failure::from(error),
+            other => Failure::from(other).context(format!("cannot use the document on {subject}")),
+        })?;
+        Ok(self.inherit(document))
+    }
+
+    fn inherit(&self, mut document: Deployment) -> Deployment {
+        document.spec.dry_run |= self.common.dry_run;
+        document
+    }
+
+    /// A part of a dry run: what would be done.
+    pub fn would(&self, what: &str) {
+        log::info!("dry run: {what}");
+    }
+
+    /// A bar of so many bytes, where somebody watches.
+    pub fn progress(&self, label: impl Into<String>, total: u64) -> Progress {
+        if self.is_watched() {
+            Progress::bytes(self.logger, label.into(), total)
+        } else {
+            Progress::hidden()
+        }
+    }
+
+    /// Work of unknown length, where somebody watches.
+    pub fn waiting(&self, label: impl Into<String>) -> Progress {
+        if self.is_watched() {
+            Progress::waiting(self.logger, label.into())
+        } else {
+            Progress::hidden()
+        }
+    }
+
+    fn is_watched(&self) -> bool {
+        !self.common.quiet
+            && self.common.log_format == LogFormat::Text
+            && std::io::stderr().is_terminal()
+    }
+}

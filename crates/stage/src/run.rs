@@ -1,0 +1,180 @@
+//! From the process's arguments to its exit status.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use clap::{FromArgMatches, Parser};
+use deployment::Deployment;
+use serde_json::Value;
+
+use crate::common::{Common, command};
+use crate::failure::Failure;
+use crate::log::Logger;
+use crate::process::Process;
+
+/// What goes to stdout, once, at the end.
+#[derive(Debug)]
+pub enum Output {
+    Document(Box<Deployment>),
+    Json(Value),
+    /// The work wrote stdout itself, because it streams.
+    Streamed,
+}
+
+impl From<Deployment> for Output {
+    fn from(document: Deployment) -> Self {
+        Self::Document(Box::new(document))
+    }
+}
+
+/// Runs a tool. Nothing reaches stdout unless the work succeeds.
+pub fn run<A: Parser>(work: impl FnOnce(&Process, &A) -> Result<Output, Failure>) -> ExitCode {
+    let stdin = io::stdin();
+    let terminal = stdin.is_terminal();
+    ExitCode::from(pump(
+        std::env::args_os(),
+        (&mut stdin.lock(), terminal),
+        (&mut io::stdout().lock(), io::stdout().is_terminal()),
+        work,
+    ))
+}
+
+/// The same over any streams; each comes with whether it is a terminal.
+fn pump<A: Parser>(
+    args: impl Iterator<Item = OsString>,
+    (stdin, stdin_is_terminal): (&mut dyn Read, bool),
+    (stdout, stdout_is_terminal): (&mut dyn Write, bool),
+    work: impl FnOnce(&Process, &A) -> Result<Output, Failure>,
+) -> u8 {
+    let tool = A::command().get_name().to_owned();
+    let parsed = command::<A>()
+        .try_get_matches_from(args)
+        .and_then(|found| Ok((Common::from_arg_matches(&found)?, A::from_arg_matches(&found)?)));
+    let (common, args) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return usage(&tool, &error, stdout),
+    };
+    let logger = Logger::install(&tool, &common);
+    let process = Process { common, logger, stdin: RefCell::new(stdin), stdin_is_terminal };
+    let done = work(&process, &args).and_then(|output| write(stdout, &output, stdout_is_terminal));
+    match done {
+        Ok(()) => 0,
+        Err(failure) => {
+            logger.failure(&failure);
+            failure.status
+        }
+    }
+}
+
+fn write(stdout: &mut dyn Write, output: &Output, pretty: bool) -> Result<(), Failure> {
+    let text = match (output, pretty) {
+        (Output::Streamed, _) => return Ok(()),
+        (Output::Document(document), true) => serde_json::to_string_pretty(document),
+        (Output::Document(document), false) => serde_json::to_string(document),
+        (Output::Json(value), true) => serde_json::to_string_pretty(value),
+        (Output::Json(value), false) => serde_json::to_string(value),
+    };
+    let mut text = text.map_err(|error| Failure::failed("cannot write JSON").cause(&error))?;
+    text.push('\n');
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
+        Failure::failed("cannot write the document to stdout")
+            .cause(&error)
+            .hint("what was done stays done; run it again for the document")
+    })
+}
+
+/// Help goes to stdout; clap's errors go to stderr, line by line under our name.
+fn usage(tool: &str, error: &clap::Error, stdout: &mut dyn Write) -> u8 {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        return u8::from(written.is_err());
+    }
+    let mut stderr = io::stderr().lock();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let line = line.trim().replacen("For more information, try", "hint: try", 1);
+        let line = line.trim_end_matches('.').replacen("tip: ", "hint: ", 1);
+        // A stderr that is gone is no reason to fail differently.
+        let _ = writeln!(stderr, "{tool}: {line}");
+    }
+    2
+}
+
+#[cfg(test)]
+mod tests {
+    use deployment::{API_VERSION, MAX_BYTES};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    #[command(name = "noop")]
+    struct Args {
+        #[arg(long)]
+        fail: bool,
+    }
+
+    fn noop(process: &Process, args: &Args) -> Result<Output, Failure> {
+        let document = process.read_document()?;
+        if args.fail { Err(Failure::failed("no")) } else { Ok(document.into()) }
+    }
+
+    fn outcome(args: &[&str], input: &str) -> (u8, String) {
+        let mut stdout = Vec::new();
+        let args = ["noop"].iter().chain(args).map(OsString::from);
+        let status = pump(args, (&mut input.as_bytes(), false), (&mut stdout, false), noop);
+        (status, String::from_utf8(stdout).unwrap())
+    }
+
+    const DOCUMENT: &str = r#"{"apiVersion":"mlflow-aip/v1","kind":"Deployment","spec":{},"stages":{"mine":[1.50]},"results":[],"é":1}"#;
+
+    #[test]
+    fn a_document_passes_through_on_one_line() {
+        assert_eq!(outcome(&[], DOCUMENT), (0, format!("{DOCUMENT}\n")));
+    }
+
+    #[test]
+    fn a_failure_writes_nothing() {
+        assert_eq!(outcome(&["--fail"], DOCUMENT), (1, String::new()));
+    }
+
+    #[test]
+    fn bad_input_is_exit_3_and_bad_arguments_are_exit_2() {
+        let large = format!("{DOCUMENT}{}", " ".repeat(MAX_BYTES));
+        let other = DOCUMENT.replace(API_VERSION, "mlflow-aip/v9");
+        for input in ["", "{", "[]", "{}", "nothing", &DOCUMENT.repeat(2), &large, &other] {
+            assert_eq!(outcome(&[], input), (3, String::new()));
+        }
+        assert_eq!(outcome(&["--nope"], DOCUMENT), (2, String::new()));
+    }
+
+    #[test]
+    fn a_dry_run_is_noted_for_the_stages_after() {
+        let (status, output) = outcome(&["--dry-run"], DOCUMENT);
+        assert_eq!(status, 0);
+        assert!(output.contains(r#""dryRun":true"#), "{output}");
+    }
+
+    #[test]
+    fn a_lost_stdout_is_a_failure() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let args = ["noop"].iter().map(OsString::from);
+        let input = (&mut DOCUMENT.as_bytes() as &mut dyn Read, false);
+        assert_eq!(pump(args, input, (&mut Closed, false), noop), 1);
+    }
+
+    #[test]
+    fn help_has_the_exit_status_table() {
+        let (status, output) = outcome(&["--help"], "");
+        assert!(status == 0 && output.contains("unusable input"), "{output}");
+    }
+}

@@ -1,0 +1,152 @@
+//! Where a setting's value comes from: flag, document, environment, default, in
+//! this order. The document comes before the environment because it says more
+//! than a shell that happens to have `model_name` exported.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use crate::failure::Failure;
+
+/// A setting that several tools share.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The flag without its dashes; also how messages call it.
+    pub name: &'static str,
+    /// Where it stands in the document.
+    pub field: &'static str,
+    /// Environment variables, the first that is set and not empty wins.
+    pub env: &'static [&'static str],
+}
+
+macro_rules! settings {
+    ($($constant:ident: $name:literal, $field:literal, [$($env:literal),*];)*) => {
+        $(pub const $constant: Setting =
+            Setting { name: $name, field: $field, env: &[$($env),*] };)*
+        /// All of them, for the documentation.
+        pub const ALL: &[Setting] = &[$($constant),*];
+    };
+}
+
+settings! {
+    TARGET: "target", "spec.target", ["AIP_TARGET"];
+    PROJECT: "project", "spec.project",
+        ["project_id", "GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"];
+    REGION: "region", "spec.region",
+        ["GOOGLE_CLOUD_REGION", "CLOUDSDK_AI_REGION"];
+    BUCKET: "bucket", "spec.bucket", ["production_bucket"];
+    ROUTE: "route", "spec.route", ["production_route"];
+    MODEL: "model", "spec.model", ["model_name"];
+    VERSION: "version", "spec.version", ["version_name"];
+    MODEL_URI: "model-uri", "spec.modelUri", ["model_uri", "run_id"];
+    TRACKING_URI: "tracking-uri", "spec.trackingUri", ["tracking_uri", "MLFLOW_TRACKING_URI"];
+    PREDICTION_SCRIPT: "prediction-script", "spec.predictionScript", ["prediction_script"];
+    SETUP_FILE: "setup-file", "spec.setupFile", ["setup_file"];
+    WORK_DIR: "work-dir", "spec.workDir", ["tmp_dir"];
+}
+
+/// Environment variable, or nothing where it is unset or empty.
+pub fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl Setting {
+    /// The value, written back to the document's `field`.
+    pub fn resolve<T>(
+        &self,
+        flag: Option<T>,
+        field: &mut Option<T>,
+        default: Option<T>,
+    ) -> Result<Option<T>, Failure>
+    where
+        T: Clone + Display + FromStr<Err: Display>,
+    {
+        self.resolve_with(env, flag, field, default)
+    }
+
+    /// The same where nothing works without it.
+    pub fn require<T>(&self, flag: Option<T>, field: &mut Option<T>) -> Result<T, Failure>
+    where
+        T: Clone + Display + FromStr<Err: Display>,
+    {
+        self.resolve(flag, field, None)?.ok_or_else(|| self.missing())
+    }
+
+    pub fn missing(&self) -> Failure {
+        Failure::usage(format!("no {} is set", self.name.replace('-', " "))).hint(format!(
+            "give --{}, or set {} in the document or {} in the environment",
+            self.name,
+            self.field,
+            self.env.join(" or ")
+        ))
+    }
+
+    fn resolve_with<T>(
+        &self,
+        env: impl Fn(&str) -> Option<String>,
+        flag: Option<T>,
+        field: &mut Option<T>,
+        default: Option<T>,
+    ) -> Result<Option<T>, Failure>
+    where
+        T: Clone + Display + FromStr<Err: Display>,
+    {
+        let (value, from) = if let Some(value) = flag {
+            (value, format!("--{}", self.name))
+        } else if let Some(value) = field.take() {
+            (value, self.field.to_owned())
+        } else if let Some((name, text)) =
+            self.env.iter().find_map(|name| env(name).map(|text| (name, text)))
+        {
+            let value = text.parse().map_err(|error| {
+                Failure::usage(format!("environment variable '{name}' is unusable: {error}"))
+            })?;
+            (value, format!("environment variable {name}"))
+        } else if let Some(value) = default {
+            (value, "default".to_owned())
+        } else {
+            return Ok(None);
+        };
+        log::debug!("{} = '{value}' (from {from})", self.name);
+        *field = Some(value.clone());
+        Ok(Some(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(flag: Option<&str>, field: Option<&str>, env: &[(&str, &str)]) -> Option<String> {
+        let mut field = field.map(str::to_owned);
+        let env = |name: &str| {
+            let set = env.iter().find(|(key, _)| *key == name);
+            set.map(|(_, value)| (*value).to_owned()).filter(|value| !value.is_empty())
+        };
+        let value = PROJECT
+            .resolve_with(env, flag.map(str::to_owned), &mut field, Some("default".into()))
+            .unwrap();
+        assert_eq!(value, field, "what is resolved goes back into the document");
+        value
+    }
+
+    #[test]
+    fn flag_then_document_then_environment_then_default() {
+        let env = [("GOOGLE_CLOUD_PROJECT", "ecosystem"), ("project_id", "article")];
+        assert_eq!(resolve(Some("flag"), Some("document"), &env).unwrap(), "flag");
+        assert_eq!(resolve(None, Some("document"), &env).unwrap(), "document");
+        assert_eq!(resolve(None, None, &env).unwrap(), "article");
+        assert_eq!(resolve(None, None, &env[..1]).unwrap(), "ecosystem");
+        assert_eq!(resolve(None, None, &[("project_id", "")]).unwrap(), "default");
+    }
+
+    #[test]
+    fn an_unusable_variable_is_named() {
+        let mut field: Option<u16> = None;
+        let failure =
+            PROJECT.resolve_with(|_| Some("x".into()), None, &mut field, None).unwrap_err();
+        assert_eq!(
+            failure.message,
+            "environment variable 'project_id' is unusable: invalid digit found in string"
+        );
+    }
+}
