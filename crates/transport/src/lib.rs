@@ -1,1 +1,18 @@
 //! How bytes move: what the MLflow and the Google clients share.
+//!
+//! One place each for hashing, retrying, what an HTTP error says, whether a
+//! host may be trusted with a credential, and work on many files at once.
+
+mod agent;
+mod digest;
+mod error;
+mod host;
+mod parallel;
+mod retry;
+
+pub use agent::agent;
+pub use digest::{Digest, Hashed, Hasher, crc32c_base64};
+pub use error::{HttpError, MAX_ERROR_BODY};
+pub use host::{is_loopback, may_carry_credentials, redact};
+pub use parallel::for_each;
+pub use retry::{Policy, Transient, retry};

@@ -1,0 +1,31 @@
+//! The HTTP client that moves bytes.
+
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
+
+use crate::host::is_loopback;
+
+/// A client for this host. Errors come back as answers, so that their bodies
+/// can be read; redirects are not followed, for a credential would go along
+/// and a resumable upload answers 308. No proxy stands before loopback.
+///
+/// There is no limit on a whole transfer, only on silence: connecting, and the
+/// first byte of an answer.
+pub fn agent(url: &str) -> Agent {
+    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+    let mut config = Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_connect(Some(Duration::from_secs(15)))
+        .timeout_recv_response(Some(Duration::from_secs(120)))
+        .input_buffer_size(128 * 1024)
+        .output_buffer_size(128 * 1024)
+        .user_agent(concat!("mlflow-aip/", env!("CARGO_PKG_VERSION")));
+    if is_loopback(url) {
+        config = config.proxy(None);
+    }
+    config.build().into()
+}

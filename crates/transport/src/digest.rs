@@ -1,0 +1,109 @@
+//! SHA-256 and CRC-32C of the same bytes in one pass.
+
+use std::fmt::Write as _;
+use std::io::{self, Read};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+/// What a file's content is known by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    pub size: u64,
+    /// Lower-case hexadecimal.
+    pub sha256: String,
+    /// As Cloud Storage spells it: base64 of four big-endian bytes.
+    pub crc32c: String,
+}
+
+impl Digest {
+    pub fn of(mut content: impl Read) -> io::Result<Self> {
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; 128 * 1024];
+        loop {
+            match content.read(&mut buffer)? {
+                0 => return Ok(hasher.finish()),
+                count => hasher.update(&buffer[..count]),
+            }
+        }
+    }
+}
+
+pub fn crc32c_base64(crc32c: u32) -> String {
+    STANDARD.encode(crc32c.to_be_bytes())
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Hasher {
+    sha256: Sha256,
+    crc32c: u32,
+    size: u64,
+}
+
+impl Hasher {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    pub fn finish(self) -> Digest {
+        let mut sha256 = String::with_capacity(64);
+        for byte in self.sha256.finalize() {
+            // Writing to a String cannot fail.
+            let _ = write!(sha256, "{byte:02x}");
+        }
+        Digest { size: self.size, sha256, crc32c: crc32c_base64(self.crc32c) }
+    }
+}
+
+/// A reader that hashes what passes through it.
+#[derive(Debug)]
+pub struct Hashed<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Hashed<R> {
+    pub fn new(inner: R) -> Self {
+        Self { inner, hasher: Hasher::default() }
+    }
+
+    pub fn finish(self) -> Digest {
+        self.hasher.finish()
+    }
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_digests() {
+        // "123456789" is the check value of the CRC catalogue: e3069283.
+        let digest = Digest::of(&b"123456789"[..]).unwrap();
+        assert_eq!(digest.size, 9);
+        assert_eq!(digest.crc32c, "4waSgw==");
+        assert_eq!(
+            digest.sha256,
+            "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"
+        );
+        assert_eq!(Digest::of(io::empty()).unwrap().crc32c, "AAAAAA==");
+    }
+
+    #[test]
+    fn a_reader_hashes_what_passes() {
+        let mut hashed = Hashed::new(&b"123456789"[..]);
+        io::copy(&mut hashed, &mut io::sink()).unwrap();
+        assert_eq!(hashed.finish(), Digest::of(&b"123456789"[..]).unwrap());
+    }
+}

@@ -1,0 +1,190 @@
+//! What an HTTP request that failed says of itself.
+
+use deployment::{Explain, Kind};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::host::redact;
+use crate::retry::Transient;
+
+/// Of a failed answer's body no more than this is read.
+pub const MAX_ERROR_BODY: u64 = 64 * 1024;
+
+#[derive(Debug, Error)]
+pub enum HttpError {
+    /// The service answered, and not with success.
+    #[error("{method} {url}: {status}{}{}", text(" ", code.as_deref()), text(": ", message.as_deref()))]
+    Answer {
+        method: &'static str,
+        url: String,
+        status: u16,
+        /// The service's word for the error: `NOT_FOUND`, `notFound`, `RESOURCE_DOES_NOT_EXIST`.
+        code: Option<String>,
+        message: Option<String>,
+        retry_after: Option<std::time::Duration>,
+    },
+    /// There was no answer, or it broke off.
+    #[error("{method} {url}: {message}")]
+    NoAnswer { method: &'static str, url: String, message: String },
+    /// The answer is not what the API promises.
+    #[error("{method} {url}: {message}")]
+    Unreadable { method: &'static str, url: String, message: String },
+}
+
+fn text(prefix: &str, part: Option<&str>) -> String {
+    part.map(|part| format!("{prefix}{part}")).unwrap_or_default()
+}
+
+impl HttpError {
+    /// From an answer's status and the beginning of its body, whatever its form.
+    pub fn answer(
+        method: &'static str,
+        url: &str,
+        status: u16,
+        retry_after: Option<&str>,
+        body: &[u8],
+    ) -> Self {
+        let (code, message) = describe(body);
+        let retry_after = retry_after.and_then(|text| text.trim().parse().ok());
+        Self::Answer {
+            method,
+            url: redact(url),
+            status,
+            code,
+            message,
+            retry_after: retry_after.map(std::time::Duration::from_secs),
+        }
+    }
+
+    pub fn no_answer(method: &'static str, url: &str, message: &impl ToString) -> Self {
+        Self::NoAnswer { method, url: redact(url), message: message.to_string() }
+    }
+
+    pub fn unreadable(method: &'static str, url: &str, message: &impl ToString) -> Self {
+        Self::Unreadable { method, url: redact(url), message: message.to_string() }
+    }
+
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answer { status, .. } => Some(*status),
+            Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
+        }
+    }
+
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Answer { code, .. } => code.as_deref(),
+            Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
+        }
+    }
+
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Answer { message, .. } => message.as_deref().unwrap_or_default(),
+            Self::NoAnswer { message, .. } | Self::Unreadable { message, .. } => message,
+        }
+    }
+}
+
+/// Code and message of an error body. Google's, Cloud Storage's, MLflow's and
+/// FastAPI's are JSON; login pages and proxies are not, and a page of HTML
+/// helps nobody.
+fn describe(body: &[u8]) -> (Option<String>, Option<String>) {
+    let string = |value: &Value| match value {
+        Value::String(text) if !text.is_empty() => Some(text.trim().to_owned()),
+        _ => None,
+    };
+    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+        let text = String::from_utf8_lossy(body);
+        let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+        return (
+            None,
+            line.filter(|line| !line.starts_with('<')).map(|line| line.chars().take(300).collect()),
+        );
+    };
+    let error = &value["error"];
+    let code = string(&error["status"])
+        .or_else(|| string(&error["errors"][0]["reason"]))
+        .or_else(|| string(&value["error_code"]));
+    let message = string(&error["message"])
+        .or_else(|| string(&value["error_description"]))
+        .or_else(|| string(error))
+        .or_else(|| string(&value["message"]))
+        .or_else(|| string(&value["detail"]));
+    (code, message)
+}
+
+impl Explain for HttpError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Answer { status: 408 | 429 | 500..=599, .. } | Self::NoAnswer { .. } => {
+                Kind::Unavailable
+            }
+            Self::Answer { status: 400..=499, .. } => Kind::Refused,
+            Self::Answer { .. } | Self::Unreadable { .. } => Kind::Failed,
+        }
+    }
+}
+
+impl Transient for HttpError {
+    fn is_transient(&self) -> bool {
+        self.kind() == Kind::Unavailable
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::Answer { retry_after, .. } => *retry_after,
+            Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(status: u16, body: &str) -> String {
+        HttpError::answer("GET", "http://u:p@h/x?y=z", status, None, body.as_bytes()).to_string()
+    }
+
+    #[test]
+    fn every_form_of_error_body_is_read() {
+        let google = r#"{"error":{"code":403,"message":"No.","status":"PERMISSION_DENIED"}}"#;
+        let storage = r#"{"error":{"code":404,"message":"No.","errors":[{"reason":"notFound"}]}}"#;
+        let mlflow = r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"No."}"#;
+        assert_eq!(shown(403, google), "GET http://h/x: 403 PERMISSION_DENIED: No.");
+        assert_eq!(shown(404, storage), "GET http://h/x: 404 notFound: No.");
+        assert_eq!(shown(404, mlflow), "GET http://h/x: 404 RESOURCE_DOES_NOT_EXIST: No.");
+        assert_eq!(shown(404, r#"{"detail":"No."}"#), "GET http://h/x: 404: No.");
+        let token = r#"{"error":"invalid_grant","error_description":"No."}"#;
+        assert_eq!(shown(400, token), "GET http://h/x: 400: No.");
+        assert_eq!(
+            shown(403, "\nInvalid Host header\nmore"),
+            "GET http://h/x: 403: Invalid Host header"
+        );
+        assert_eq!(shown(502, "<html>…"), "GET http://h/x: 502");
+        assert_eq!(shown(500, r#"{"error":{"code":"x","message":{}}}"#), "GET http://h/x: 500");
+        assert_eq!(shown(500, ""), "GET http://h/x: 500");
+    }
+
+    #[test]
+    fn only_what_may_pass_is_transient() {
+        for (status, transient) in [
+            (400, false),
+            (401, false),
+            (404, false),
+            (412, false),
+            (408, true),
+            (429, true),
+            (503, true),
+        ] {
+            assert_eq!(
+                HttpError::answer("GET", "http://h", status, None, b"").is_transient(),
+                transient
+            );
+        }
+        assert!(HttpError::no_answer("GET", "http://h", &"reset").is_transient());
+        let error = HttpError::answer("GET", "http://h", 429, Some("7"), b"");
+        assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(7)));
+    }
+}

@@ -1,0 +1,107 @@
+//! The one retry layer: exponential back-off with full jitter.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+/// An error that may pass by itself.
+pub trait Transient: std::fmt::Display {
+    fn is_transient(&self) -> bool;
+
+    /// How long the other side asked to be left alone.
+    fn retry_after(&self) -> Option<Duration>;
+}
+
+/// How often and how patiently. Cloud Storage's guide asks for a factor of two
+/// and a cap; five retries ride out some 15 seconds of trouble on average,
+/// which is as long as someone in front of a terminal believes in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    pub retries: u32,
+    pub first: Duration,
+    pub cap: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { retries: 5, first: Duration::from_secs(1), cap: Duration::from_secs(32) }
+    }
+}
+
+impl Policy {
+    /// The default, but for `AIP_MAX_RETRIES` and, in tests, no delays.
+    pub fn from_env() -> Self {
+        let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+        let mut policy = Self::default();
+        if let Some(retries) = number("AIP_MAX_RETRIES") {
+            policy.retries = retries;
+        }
+        if number("AIP_TEST_NO_RETRY_DELAY").is_some() {
+            policy.first = Duration::ZERO;
+            policy.cap = Duration::ZERO;
+        }
+        policy
+    }
+
+    fn delay(&self, attempt: u32) -> Duration {
+        let ceiling = self.first.saturating_mul(1 << attempt.min(16)).min(self.cap);
+        // Full jitter. The hasher's random keys are all the randomness it takes.
+        let random = RandomState::new().hash_one(attempt) % 1000;
+        ceiling.mul_f64(f64::from(u32::try_from(random).unwrap_or(0)) / 1000.0)
+    }
+}
+
+/// Calls `work` until it succeeds, fails for good, or has failed too often.
+/// Only for work that may be done twice.
+pub fn retry<T, E: Transient>(
+    policy: &Policy,
+    mut work: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    let mut attempt = 0;
+    loop {
+        match work() {
+            Err(error) if error.is_transient() && attempt < policy.retries => {
+                let asked = error.retry_after().map(|asked| asked.min(policy.cap));
+                let delay = asked.unwrap_or_else(|| policy.delay(attempt));
+                log::debug!("trying again in {:.1} s: {error}", delay.as_secs_f32());
+                std::thread::sleep(delay);
+                attempt += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HttpError;
+
+    const AT_ONCE: Policy = Policy { retries: 3, first: Duration::ZERO, cap: Duration::ZERO };
+
+    fn failing(times: u32, status: u16) -> (u32, Result<(), HttpError>) {
+        let mut calls = 0;
+        let result = retry(&AT_ONCE, || {
+            calls += 1;
+            if calls > times {
+                return Ok(());
+            }
+            Err(HttpError::answer("GET", "http://h", status, Some("9"), b""))
+        });
+        (calls, result)
+    }
+
+    #[test]
+    fn transient_errors_are_tried_again_and_others_are_not() {
+        assert!(matches!(failing(2, 503), (3, Ok(()))));
+        assert!(matches!(failing(9, 503), (4, Err(_))));
+        assert!(matches!(failing(9, 404), (1, Err(_))));
+    }
+
+    #[test]
+    fn delays_grow_up_to_the_cap() {
+        let policy = Policy::default();
+        for attempt in 0..40 {
+            assert!(policy.delay(attempt) <= policy.cap);
+        }
+    }
+}
