@@ -1,23 +1,73 @@
-//! AI Platform v1.
+//! AI Platform Prediction v1 (`ml.googleapis.com`), as it was until its end.
 
-use axum::Router;
+mod catalog;
+mod deploy;
+mod labels;
+mod mask;
+mod models;
+mod names;
+mod operations;
+mod page;
+mod predict;
+mod project;
+mod refusal;
+mod router;
+mod rules;
+mod schema;
+mod snapshot;
+mod versions;
+mod workers;
 
-use crate::state::{App, Options};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
-/// Models, versions and operations.
+pub use router::router;
+
+use crate::runtime::{Environments, Interpreters};
+use crate::state::Options;
+use catalog::Shared;
+use operations::Running;
+use workers::Workers;
+
+/// Models, versions, operations, and the workers that serve them.
 #[derive(Debug, Clone)]
-pub struct Ml;
+pub struct Ml(Arc<Inner>);
 
-impl Ml {
-    pub fn new(_options: &Options) -> Self {
-        Self
-    }
-
-    /// Stops every worker.
-    #[expect(clippy::unused_async, reason = "workers end asynchronously")]
-    pub async fn shutdown(&self) {}
+#[derive(Debug)]
+struct Inner {
+    /// Where the catalog and the deployed versions are kept
+    dir: PathBuf,
+    strict: bool,
+    catalog: Shared,
+    running: Running,
+    workers: Workers,
+    interpreters: Interpreters,
+    environments: Environments,
+    /// Where clients reach us, learnt from the first request; a predictor that
+    /// reads from its bucket is sent there as well
+    endpoint: OnceLock<String>,
 }
 
-pub fn router() -> Router<App> {
-    Router::new()
+impl Ml {
+    pub fn new(options: &Options) -> Self {
+        let dir = options.data_dir.join("ml");
+        let uv = crate::runtime::find_uv();
+        let environments = crate::runtime::cache_dir().unwrap_or_else(|| dir.join("envs"));
+        Self(Arc::new(Inner {
+            strict: options.strict_runtime,
+            catalog: Shared::open(&dir),
+            running: Running::default(),
+            workers: Workers::default(),
+            interpreters: Interpreters::new(options.pythons.clone(), uv.clone()),
+            environments: Environments::new(environments, uv),
+            endpoint: OnceLock::new(),
+            dir,
+        }))
+    }
+
+    /// Ends what is under way and stops every worker.
+    pub async fn shutdown(&self) {
+        self.0.running.abort_all();
+        self.0.workers.stop_all().await;
+    }
 }

@@ -1,1 +1,13 @@
 //! Python environments and the workers that run in them.
+
+mod environment;
+mod package;
+mod process;
+mod python;
+mod worker;
+
+pub(crate) use environment::{Environments, Error as EnvironmentError, cache_dir, find_uv};
+pub(crate) use package::{InstallError, install};
+pub(crate) use process::say;
+pub(crate) use python::{Interpreter, Interpreters};
+pub(crate) use worker::{Launch, PredictError, StartError, Worker};

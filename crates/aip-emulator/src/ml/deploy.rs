@@ -1,0 +1,162 @@
+//! What versions.create does after it has answered.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::catalog::{State, now};
+use super::models::with_type;
+use super::operations::{FAILED_PRECONDITION, Outcome};
+use super::snapshot::{Item, copy};
+use super::{Ml, versions};
+use crate::runtime::{InstallError, Interpreter, StartError, Worker, install, say};
+use crate::storage::Store;
+
+/// One version on its way.
+pub(super) struct Deployment {
+    pub ml: Ml,
+    pub store: Store,
+    pub project: String,
+    pub model: String,
+    pub version: String,
+    pub operation: String,
+    /// Below the directory of deployed versions
+    pub dir: PathBuf,
+    pub files: Vec<Item>,
+    pub python: Interpreter,
+}
+
+impl Deployment {
+    /// Ends as the service did: with a version that answers, or with one that
+    /// is FAILED and says why.
+    pub(super) async fn run(self) {
+        let started = now();
+        self.ml.0.catalog.touch(|catalog| {
+            if let Some(operation) = catalog.operations(&self.project).get_mut(&self.operation) {
+                operation.metadata.insert("startTime".to_owned(), started.into());
+            }
+        });
+        match self.deploy().await {
+            Ok((runtime, worker)) => self.succeed(runtime, worker).await,
+            Err(detail) => self.fail(&detail).await,
+        }
+    }
+
+    /// Gives the interpreter and the loaded model, or the reason in the
+    /// service's words.
+    async fn deploy(&self) -> Result<(PathBuf, Worker), String> {
+        let home = self.ml.deployed(&self.dir);
+        let files: Vec<PathBuf> = self.files.iter().map(|item| home.join(&item.to)).collect();
+        self.take_snapshot(&home).await?;
+        let packages: Vec<PathBuf> =
+            files.into_iter().filter(|file| file.starts_with(home.join("packages"))).collect();
+        let environments = &self.ml.0.environments;
+        let runtime = install(environments, &self.python, &packages, &home.join("lib"))
+            .await
+            .map_err(|err| self.not_installed(&err))?;
+        self.set_runtime(&runtime);
+        let launch = self.ml.launch(&self.project, &self.model, &self.version);
+        let launch = launch.map_err(|err| err.message().to_owned())?;
+        match Worker::start(&launch).await {
+            Ok(worker) => Ok((runtime, worker)),
+            Err(StartError::Load(text)) => Err(text),
+            Err(StartError::Io(err)) => Err(unexpected(&format!("cannot start Python: {err}"))),
+        }
+    }
+
+    async fn take_snapshot(&self, home: &Path) -> Result<(), String> {
+        let store = self.store.clone();
+        let items: Vec<Item> = self.files.clone();
+        let home = home.to_owned();
+        let copied = tokio::task::spawn_blocking(move || copy(&store, &items, &home)).await;
+        copied
+            .map_err(|err| err.to_string())
+            .and_then(|copied| copied.map_err(|err| err.to_string()))
+            .map_err(|err| unexpected(&format!("cannot copy the model's files: {err}")))
+    }
+
+    /// The launch that a later restart repeats starts from the catalog.
+    fn set_runtime(&self, runtime: &Path) {
+        self.ml.0.catalog.touch(|catalog| {
+            let model = catalog.model_mut(&self.project, &self.model);
+            if let Ok(version) = model.and_then(|model| model.version_mut(&self.version)) {
+                version.runtime = Some(runtime.to_owned());
+            }
+        });
+    }
+
+    fn not_installed(&self, err: &InstallError) -> String {
+        let subject = format!("{}/{}: {}", self.model, self.version, err.package);
+        match &err.cause {
+            crate::runtime::EnvironmentError::Failed(failed) => failed.show(&subject),
+            crate::runtime::EnvironmentError::Io(cause) => say(&format!("{subject}: {cause}")),
+        }
+        let arguments: Vec<String> = err.command.iter().map(|part| format!("'{part}'")).collect();
+        let command = match arguments.as_slice() {
+            [] => "'pip', 'install', '-r', 'requirements'".to_owned(),
+            arguments => arguments.join(", "),
+        };
+        format!(
+            "Failed to load model: User-provided package {} failed to install: Command \
+             '['python-default', {command}]' returned non-zero exit status 1 (Error code: 0)",
+            err.package
+        )
+    }
+
+    async fn succeed(&self, runtime: PathBuf, worker: Worker) {
+        self.ml.0.workers.put(&self.dir, Arc::new(worker)).await;
+        say(&format!("{}/{}: ready ({})", self.model, self.version, runtime.display()));
+        self.ml.finish(&self.project, &self.operation, |catalog| {
+            let model = catalog.model_mut(&self.project, &self.model)?;
+            // The first version that works is the model's default.
+            model.default_version.get_or_insert_with(|| self.version.clone());
+            model.version_mut(&self.version)?.state = State::Ready;
+            let shown = versions::show(model, &self.project, &self.model, &self.version);
+            Ok(Outcome::Response(with_type("Version", shown)))
+        });
+    }
+
+    async fn fail(&self, detail: &str) {
+        // Two blanks: clients that look for the text look for the service's.
+        let message =
+            format!("Create Version failed. Bad model detected with error:  \"{detail}\"");
+        say(&format!("{}/{}: {message}", self.model, self.version));
+        self.ml.discard(&self.dir).await;
+        self.ml.finish(&self.project, &self.operation, |catalog| {
+            let version =
+                catalog.model_mut(&self.project, &self.model)?.version_mut(&self.version)?;
+            version.state = State::Failed;
+            version.error_message = Some(message.clone());
+            Ok(Outcome::Error { code: FAILED_PRECONDITION, message })
+        });
+    }
+}
+
+fn unexpected(detail: &str) -> String {
+    let text = "Failed to load model: Unexpected error when loading the model";
+    format!("{text}: {detail} (Error code: 0)")
+}
+
+impl Ml {
+    /// The directory of a version's copies.
+    pub(super) fn deployed(&self, dir: &Path) -> PathBuf {
+        self.0.dir.join("deployed").join(dir)
+    }
+
+    /// Stops a version's worker and removes its copies.
+    pub(super) async fn discard(&self, dir: &Path) {
+        self.0.workers.forget(dir).await;
+        let home = self.deployed(dir);
+        if let Err(err) = tokio::fs::remove_dir_all(&home).await
+            && err.kind() != std::io::ErrorKind::NotFound
+        {
+            say(&format!("cannot remove '{}': {err}", home.display()));
+        }
+    }
+}
+
+/// The packages of a version, as its create request named them.
+pub(super) fn package_uris(spec: &serde_json::Map<String, Value>) -> Value {
+    spec.get("packageUris").cloned().unwrap_or_else(|| Value::Array(Vec::new()))
+}

@@ -1,0 +1,53 @@
+//! The ways in which the service said no.
+
+use crate::error::ApiError;
+
+/// One field is wrong, in the form that the service gave its own checks.
+pub(super) fn field(code: u16, status: &'static str, field: &str, text: &str) -> ApiError {
+    ApiError::new(code, status, format!("Field: {field} Error: {text}")).with_field(field, text)
+}
+
+pub(super) fn invalid(name: &str, text: &str) -> ApiError {
+    field(400, "INVALID_ARGUMENT", name, text)
+}
+
+/// The request is well-formed, but not in this state or combination.
+pub(super) fn precondition(name: &str, text: &str) -> ApiError {
+    field(400, "FAILED_PRECONDITION", name, text)
+}
+
+/// The request is not one that the API has.
+pub(super) fn malformed(text: &str) -> ApiError {
+    ApiError::new(400, "INVALID_ARGUMENT", text)
+}
+
+pub(super) fn exists(what: &str) -> ApiError {
+    let text = format!("A {what} with the same name already exists.");
+    field(409, "ALREADY_EXISTS", &format!("{what}.name"), &text)
+}
+
+pub(super) fn no_model(name: &str) -> ApiError {
+    let text = format!(
+        "The model resource: \"{name}\" was not found. Please create the Cloud ML model resource \
+         first by using 'gcloud ai-platform models create {name}'."
+    );
+    field(404, "NOT_FOUND", "name", &text)
+}
+
+pub(super) fn no_version(name: &str) -> ApiError {
+    let text = format!("The specified model version '{name}' was not found.");
+    field(404, "NOT_FOUND", "name", &text)
+}
+
+pub(super) fn no_operation(name: &str) -> ApiError {
+    field(404, "NOT_FOUND", "name", &format!("The specified operation '{name}' was not found."))
+}
+
+pub(super) fn quota(text: &str) -> ApiError {
+    ApiError::new(429, "RESOURCE_EXHAUSTED", text)
+}
+
+/// What the service had and the emulator has not.
+pub(super) fn unimplemented(what: &str) -> ApiError {
+    ApiError::new(501, "UNIMPLEMENTED", format!("The emulator does not have {what}."))
+}
