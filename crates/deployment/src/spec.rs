@@ -57,6 +57,25 @@ pub struct Spec {
     pub extra: Extra,
 }
 
+impl Spec {
+    /// The production URI: where everything of this version lies in the bucket,
+    /// `gs://bucket/route/version/`. The route defaults to the model's name.
+    /// Nothing until bucket, version and one of route and model are known.
+    pub fn production_uri(&self) -> Option<String> {
+        let bucket = self.bucket.as_deref()?;
+        let route = self.route.as_deref().or(self.model.as_deref())?;
+        let parts = route.split('/').chain([self.version.as_deref()?]);
+        // Objects have names, not folders: `a//b` would be another place.
+        let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+        Some(format!("gs://{bucket}/{}/", parts.join("/")))
+    }
+
+    /// Where the model's files lie below it.
+    pub fn model_artifact_uri(&self) -> Option<String> {
+        self.production_uri().map(|uri| format!("{uri}model/"))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -106,5 +125,26 @@ pub struct AiPlatform {
 impl AiPlatform {
     fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_production_uri_needs_a_bucket_and_has_no_empty_part() {
+        let mut spec = Spec {
+            route: Some("/models//iris/".into()),
+            model: Some("flowers".into()),
+            version: Some("v3".into()),
+            ..Spec::default()
+        };
+        assert_eq!(spec.production_uri(), None);
+        spec.bucket = Some("acme".into());
+        assert_eq!(spec.production_uri().unwrap(), "gs://acme/models/iris/v3/");
+        assert_eq!(spec.model_artifact_uri().unwrap(), "gs://acme/models/iris/v3/model/");
+        spec.route = None;
+        assert_eq!(spec.production_uri().unwrap(), "gs://acme/flowers/v3/");
     }
 }

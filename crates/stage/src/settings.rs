@@ -36,7 +36,7 @@ settings! {
     BUCKET: "bucket", "spec.bucket", ["production_bucket"];
     ROUTE: "route", "spec.route", ["production_route"];
     MODEL: "model", "spec.model", ["model_name"];
-    VERSION: "version", "spec.version", ["version_name"];
+    VERSION: "version-name", "spec.version", ["version_name"];
     MODEL_URI: "model-uri", "spec.modelUri", ["model_uri", "run_id"];
     TRACKING_URI: "tracking-uri", "spec.trackingUri", ["tracking_uri", "MLFLOW_TRACKING_URI"];
     PREDICTION_SCRIPT: "prediction-script", "spec.predictionScript", ["prediction_script"];

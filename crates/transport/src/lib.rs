@@ -4,14 +4,13 @@
 //! host may be trusted with a credential, and work on many files at once.
 
 mod agent;
-mod digest;
 mod error;
 mod host;
 mod parallel;
 mod retry;
 
 pub use agent::agent;
-pub use digest::{Digest, Hashed, Hasher, crc32c_base64};
+pub use checksum::{Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};
 pub use host::{is_loopback, may_carry_credentials, redact};
 pub use parallel::for_each;

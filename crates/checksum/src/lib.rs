@@ -1,4 +1,6 @@
 //! SHA-256 and CRC-32C of the same bytes in one pass.
+//!
+//! A crate of its own because tools that never touch the network hash as well.
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
