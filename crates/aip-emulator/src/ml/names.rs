@@ -31,7 +31,7 @@ pub(super) fn parse(path: &str) -> Result<Target, ApiError> {
         && word.starts_with(|c: char| c.is_ascii_lowercase())
         && word.chars().all(|c| c.is_ascii_alphabetic())
     {
-        verb = word.to_owned();
+        word.clone_into(&mut verb);
         *last = name.to_owned();
     }
     if segments.iter().skip(1).step_by(2).any(|name| !is_plain(name)) {

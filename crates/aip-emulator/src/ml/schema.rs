@@ -161,8 +161,8 @@ fn typed(path: &str, kind: &'static Kind, value: &Value, wrong: &mut Wrong) -> O
     let (read, expected) = match kind {
         Text => (value.is_string().then(|| value.clone()), "TYPE_STRING"),
         Flag => (value.is_boolean().then(|| value.clone()), "TYPE_BOOL"),
-        Int => (Some(number(value)).filter(|n| fits_i32(n)), "TYPE_INT32"),
-        Number => (Some(number(value)).filter(|n| n.is_number()), "TYPE_DOUBLE"),
+        Int => (Some(number(value)).filter(fits_i32), "TYPE_INT32"),
+        Number => (Some(number(value)).filter(Value::is_number), "TYPE_DOUBLE"),
         Choice(all) => {
             let is_one = value.as_str().is_some_and(|text| all.contains(&text));
             (is_one.then(|| value.clone()), "TYPE_ENUM")

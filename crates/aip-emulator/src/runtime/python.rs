@@ -1,7 +1,6 @@
 //! Finding an interpreter for a version's `pythonVersion`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -66,9 +65,8 @@ async fn probe(path: &Path, minor: &str) -> Option<Interpreter> {
     command.args(["-I", "-c", print]);
     let printed = String::from_utf8(process::run(command).await.ok()?).ok()?;
     let (version, executable) = printed.trim().split_once('\n')?;
-    let patch = version.strip_prefix(minor)?;
-    patch
-        .starts_with('.')
+    let rest = version.strip_prefix(minor)?;
+    rest.starts_with('.')
         .then(|| Interpreter { path: PathBuf::from(executable), version: version.to_owned() })
 }
 
@@ -94,7 +92,7 @@ fn pyenv(minor: &str) -> Vec<PathBuf> {
 
 /// Everything of that name on PATH.
 pub(crate) fn on_path(name: &str) -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_else(OsString::new);
+    let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|dir| dir.join(name)).filter(|file| file.is_file()).collect()
 }
 
