@@ -1,0 +1,132 @@
+"""What the tests are given."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from support import discovery
+from support.emulator import Emulator
+from support.faulty import FaultyService
+from support.mlflow_server import MlflowServer
+from support.outcome import run
+from support.places import base_env, tool
+
+
+@pytest.fixture(scope="session")
+def session_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("session")
+
+
+@pytest.fixture(scope="session")
+def env(session_dir):
+    home = session_dir / "home"
+    home.mkdir()
+    return base_env(home)
+
+
+@pytest.fixture(scope="session")
+def start_emulator():
+    """Starts emulators. When they end, all that they were asked and answered is
+    held against Google's discovery documents."""
+    started = []
+
+    def start(directory, env, *options):
+        started.append(Emulator(directory, env, *options))
+        return started[-1]
+
+    yield start
+    for emulator in started:
+        if emulator.process.popen.poll() is None:
+            emulator.end()
+    found = [problem for emulator in started for problem in discovery.problems(emulator.requests())]
+    assert not found, "\n".join(sorted(set(found)))
+
+
+@pytest.fixture(scope="session")
+def emulator(session_dir, env, start_emulator):
+    """One for all tests that keep to buckets and models of their own."""
+    return start_emulator(session_dir / "emulator", env)
+
+
+@pytest.fixture
+def own_emulator(tmp_path, env, start_emulator):
+    """One for this test alone."""
+    emulator = start_emulator(tmp_path / "emulator", env)
+    yield emulator
+    if emulator.process.popen.poll() is None:
+        emulator.end()
+
+
+@pytest.fixture
+def unique(request):
+    """A name that no other test uses, good for buckets and models."""
+    letters = "".join(c if c.isalnum() else "_" for c in request.node.name.lower())
+    return f"{letters[:40]}_{abs(hash(request.node.nodeid)) % 10**8}"
+
+
+@pytest.fixture
+def bucket(emulator, unique):
+    return emulator.make_bucket(unique)
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(session_dir, env):
+    """Servers by (major, proxied), each started once, when first asked for."""
+    servers = {}
+
+    def get(major, proxied=True):
+        if (major, proxied) not in servers:
+            directory = session_dir / f"mlflow{major}-{'proxied' if proxied else 'direct'}"
+            servers[major, proxied] = MlflowServer(major, directory, env, proxied=proxied)
+        return servers[major, proxied]
+
+    yield get
+    for server in servers.values():
+        server.end()
+
+
+@pytest.fixture(scope="session")
+def logged(mlflow_server):
+    """Models of every kind by MLflow's major, logged once."""
+    from support.models import KINDS
+
+    cache = {}
+
+    def get(major):
+        if major not in cache:
+            cache[major] = mlflow_server(major).log(*KINDS)
+        return cache[major]
+
+    return get
+
+
+@pytest.fixture
+def faulty():
+    """Makes services that are not well."""
+    services = []
+
+    def make(how, answers=None):
+        services.append(FaultyService(how, answers))
+        return services[-1]
+
+    yield make
+    for service in services:
+        service.end()
+
+
+@pytest.fixture
+def outcome(tmp_path, session_dir, env):
+    """Runs one of our tools, by its name, in a directory of the test's own."""
+
+    def call(name, *args, stdin="", **options):
+        extra = options.pop("env", {})
+        places = {str(tmp_path): "TMP", str(session_dir): "SESSION"}
+        if not isinstance(stdin, (str, bytes)):
+            stdin = json.dumps(stdin)
+        return run(
+            [tool(name), *args], env=env | extra, cwd=tmp_path, stdin=stdin, places=places, **options
+        )
+
+    return call

@@ -1,0 +1,266 @@
+"""Google's discovery documents as the judge of requests and answers.
+
+A discovery document says of each method which path, parameters and bodies it
+has. Its schemas become JSON Schemas in which everything unknown is an error.
+"""
+
+import functools
+import json
+import re
+from importlib.resources import files
+from urllib.parse import parse_qsl, unquote
+
+import jsonschema
+
+DOCUMENTS = files("googleapiclient") / "discovery_cache" / "documents"
+
+RFC3339 = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$"
+FORMATS = {
+    "int64": r"^-?\d{1,19}$",
+    "uint64": r"^\d{1,20}$",
+    "byte": r"^([A-Za-z0-9+/_-]{4})*([A-Za-z0-9+/_-]{2}(==)?|[A-Za-z0-9+/_-]{3}=?)?$",
+    "date-time": RFC3339,
+    "google-datetime": RFC3339,
+    "date": r"^\d{4}-\d\d-\d\d$",
+    "google-duration": r"^-?\d+(\.\d{1,9})?s$",
+    "google-fieldmask": r"^[\w.,]*$",
+}
+
+# What every error answer looks like; only Cloud Storage lists `errors`.
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "additionalProperties": False,
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "additionalProperties": False,
+            "properties": {
+                "code": {"type": "integer"},
+                "message": {"type": "string", "minLength": 1},
+                "status": {"type": "string", "pattern": "^[A-Z_]+$"},
+                "details": {"type": "array", "items": {"type": "object", "required": ["@type"]}},
+                "errors": {
+                    "type": "array",
+                    "items": {"type": "object", "required": ["message", "domain", "reason"]},
+                },
+            },
+        }
+    },
+}
+
+
+def json_schema(node, *, request):
+    """A node of a discovery schema as JSON Schema. What the service alone
+    writes (`readOnly`) does not belong into a request."""
+    if "$ref" in node:
+        return {"$ref": f"#/$defs/{node['$ref']}"}
+    kind = node.get("type")
+    if kind == "any":
+        return {}
+    schema = {"type": kind}
+    if kind == "object":
+        properties = node.get("properties", {})
+        schema["properties"] = {
+            name: json_schema(child, request=request)
+            for name, child in properties.items()
+            if not (request and is_output(child))
+        }
+        others = node.get("additionalProperties")
+        schema["additionalProperties"] = json_schema(others, request=request) if others else False
+    elif kind == "array":
+        schema["items"] = json_schema(node["items"], request=request)
+    elif kind == "string" and node.get("format") in FORMATS:
+        schema["pattern"] = FORMATS[node["format"]]
+    if "enum" in node:
+        schema["enum"] = node["enum"]
+    return schema
+
+
+def is_output(node):
+    """Older documents say it in words."""
+    return node.get("readOnly") or node.get("description", "").startswith("Output only")
+
+
+class Method:
+    """One method of an API."""
+
+    def __init__(self, api, described):
+        self.id, self.verb = described["id"], described["httpMethod"]
+        self.request = described.get("request", {}).get("$ref")
+        self.response = described.get("response", {}).get("$ref")
+        self.parameters = api.parameters | {
+            name: parameter
+            for name, parameter in described.get("parameters", {}).items()
+            if parameter["location"] == "query"
+        }
+        media = described.get("mediaUpload", {}).get("protocols", {})
+        self.uploads = [self.pattern(described, way["path"]) for way in media.values()]
+        roots = [api.service_path]
+        if described.get("supportsMediaDownload"):
+            roots.append(f"/download{api.service_path}")
+        self.paths = [self.pattern(described, root + described["path"]) for root in roots]
+
+    @staticmethod
+    def pattern(described, path):
+        """`{name}` is one segment, `{+name}` what its own pattern says."""
+
+        def variable(match):
+            name = match[2]
+            if match[1] == "+":
+                return described["parameters"][name]["pattern"].strip("^$")
+            return "[^/]+"
+
+        parts = re.split(r"(\{\+?\w+\})", path)
+        return re.compile(
+            "".join(
+                re.sub(r"\{(\+?)(\w+)\}", variable, part) if part.startswith("{") else re.escape(part)
+                for part in parts
+            )
+        )
+
+    def matches(self, verb, path):
+        return verb == self.verb and any(
+            pattern.fullmatch(path) for pattern in [*self.paths, *self.uploads]
+        )
+
+
+class Api:
+    def __init__(self, name):
+        document = json.loads((DOCUMENTS / f"{name}.json").read_text())
+        self.service_path = "/" + document["servicePath"]
+        self.parameters = document["parameters"]
+        self.methods = [Method(self, described) for described in methods(document)]
+        self.definitions = {
+            request: {
+                name: json_schema(schema, request=request)
+                for name, schema in document["schemas"].items()
+            }
+            for request in (True, False)
+        }
+
+    @functools.cache
+    def validator(self, name, request):
+        schema = {"$ref": f"#/$defs/{name}", "$defs": self.definitions[request]}
+        return jsonschema.Draft202012Validator(schema)
+
+    def problems(self, name, value, *, request):
+        for error in self.validator(name, request).iter_errors(value):
+            yield f"{name}{error.json_path[1:]}: {error.message}"
+
+
+def methods(node):
+    yield from node.get("methods", {}).values()
+    for resource in node.get("resources", {}).values():
+        yield from methods(resource)
+
+
+@functools.cache
+def apis():
+    return [Api("ml.v1"), Api("storage.v1")]
+
+
+def find(verb, path):
+    for api in apis():
+        for method in api.methods:
+            if method.matches(verb, path):
+                return api, method
+    return None, None
+
+
+def query_problems(method, query):
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        parameter = method.parameters.get(name)
+        if parameter is None:
+            yield f"unknown query parameter '{name}'"
+        elif parameter["type"] == "boolean" and value not in ("true", "false"):
+            yield f"query parameter {name}={value} is no boolean"
+        elif parameter["type"] == "integer" and not value.isdecimal():
+            yield f"query parameter {name}={value} is no integer"
+        elif "enum" in parameter and value not in parameter["enum"]:
+            yield f"query parameter {name}={value} is not one of {parameter['enum']}"
+
+
+def body_problems(api, method, entry):
+    body = entry.get("requestBody")
+    if "uploadType=media" in (entry.get("query") or ""):
+        return  # The body is content.
+    if method.request is None:
+        if body not in (None, {}, ""):
+            yield f"a request body that {method.id} does not have"
+    elif body is not None and method.request != "GoogleCloudMlV1__PredictRequest":
+        # A patch may carry what it does not mask, and the default version's name.
+        yield from api.problems(method.request, body, request=method.verb != "PATCH")
+
+
+def answer_problems(api, method, entry):
+    status, body = entry["status"], entry.get("responseBody")
+    is_media = "alt=media" in entry.get("query", "") or entry["path"].startswith("/download/")
+    if status >= 400:
+        # Media has no envelope to put an error in.
+        if status != 499 and not is_media:
+            for error in jsonschema.Draft202012Validator(ERROR).iter_errors(body):
+                yield f"error{error.json_path[1:]}: {error.message}"
+            error = body.get("error") if isinstance(body, dict) else None
+            if isinstance(error, dict) and error.get("code") != status:
+                yield f"status {status} but code {error.get('code')}"
+        return
+    if status in (204, 308) or is_media or method.response == "GoogleApi__HttpBody":
+        return
+    if "uploadType=resumable" in entry.get("query", "") and not body:
+        return
+    if method.response and method.response != "GoogleProtobuf__Empty":
+        if body is None:
+            yield f"no {method.response} in the answer"
+            return
+        yield from api.problems(method.response, body, request=False)
+        yield from typed_problems(api, body)
+
+
+def typed_problems(api, body):
+    """Inside an operation, `@type` says which schema holds."""
+    for part in ("metadata", "response"):
+        value = body.get(part) if isinstance(body, dict) else None
+        if not isinstance(value, dict) or "@type" not in value:
+            continue
+        name = value["@type"].removeprefix("type.googleapis.com/google.cloud.ml.v1.")
+        rest = {key: child for key, child in value.items() if key != "@type"}
+        if name.endswith("google.protobuf.Empty"):
+            if rest:
+                yield f"{part}: an Empty that is not empty"
+        else:
+            yield from api.problems(f"GoogleCloudMlV1__{name}", rest, request=False)
+
+
+def entry_problems(entry):
+    """All that is wrong with one request and its answer."""
+    path = entry["path"]
+    if not path.startswith(("/v1/", "/storage/", "/upload/", "/resumable/", "/download/")):
+        return  # No API of Google's: tokens, faults, health.
+    api, method = find(entry["method"], path)
+    query = entry.get("query") or ""
+    if method is None and "upload_id=" in query:
+        # A session belongs to the upload that began it.
+        api, method = find("POST", path)
+        if entry["status"] in (200, 201):
+            yield from answer_problems(api, method, entry)
+        return
+    is_ours = "mlflow-aip/" in json.dumps(entry.get("requestHeaders", {}))
+    # Others may try what is wrong; they must be told so. Ours never do.
+    if is_ours or entry["status"] < 400:
+        if method is None:
+            yield "no such method"
+            return
+        if "upload_id=" not in query:
+            yield from query_problems(method, query)
+            yield from body_problems(api, method, entry)
+    if method is not None:
+        yield from answer_problems(api, method, entry)
+
+
+def problems(entries):
+    for entry in entries:
+        for problem in entry_problems(entry):
+            what = f"{entry['method']} {unquote(entry['path'])}?{entry.get('query') or ''}"
+            yield f"{what} -> {entry['status']}: {problem}"

@@ -1,0 +1,76 @@
+"""Processes that run beside a test and end with it."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+
+
+class Background:
+    """A process in a group of its own, so that its children end with it."""
+
+    def __init__(self, args, *, env, log, stdin=subprocess.DEVNULL, cwd=None):
+        self.log = log
+        self.popen = subprocess.Popen(
+            args,
+            env=env,
+            cwd=cwd,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=open(log, "wb"),
+            start_new_session=True,
+        )
+
+    def line(self, timeout):
+        """The first line of stdout."""
+        deadline = time.monotonic() + timeout
+        stdout, line = self.popen.stdout, b""
+        while not line.endswith(b"\n"):
+            ready, _, _ = select.select([stdout], [], [], max(0, deadline - time.monotonic()))
+            chunk = os.read(stdout.fileno(), 1) if ready else b""
+            assert chunk, f"{self.popen.args[0]} did not say that it is ready: {self.said()}"
+            line += chunk
+        return line.decode()
+
+    def listens(self, port, timeout):
+        """Until somebody accepts connections there."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            assert self.popen.poll() is None, self.said()
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.1)
+        raise AssertionError(f"nothing listens on port {port}: {self.said()}")
+
+    def said(self):
+        return self.log.read_text(errors="replace")[-4000:]
+
+    def end(self, number=signal.SIGTERM, timeout=20):
+        """Asks it to end; then does not ask. Its status."""
+        if self.popen.stdin:
+            self.popen.stdin.close()
+        self.signal(number)
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"did not end: {self.said()}") from None
+        finally:
+            self.signal(signal.SIGKILL)
+            self.popen.wait()
+            self.popen.stdout.close()
+
+    def signal(self, number):
+        try:
+            os.killpg(self.popen.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
