@@ -11,8 +11,7 @@ use crate::host::is_loopback;
 /// can be read; redirects are not followed, for a credential would go along
 /// and a resumable upload answers 308. No proxy stands before loopback.
 ///
-/// There is no limit on a whole transfer, only on silence: connecting, and the
-/// first byte of an answer.
+/// There is no limit on a whole transfer, only on silence.
 pub fn agent(url: &str) -> Agent {
     let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
     let mut config = Agent::config_builder()
@@ -20,7 +19,8 @@ pub fn agent(url: &str) -> Agent {
         .http_status_as_error(false)
         .max_redirects(0)
         .timeout_connect(Some(Duration::from_secs(15)))
-        .timeout_recv_response(Some(Duration::from_secs(120)))
+        .timeout_per_read(Some(silence()))
+        .timeout_per_write(Some(silence()))
         .input_buffer_size(128 * 1024)
         .output_buffer_size(128 * 1024)
         .user_agent(concat!("mlflow-aip/", env!("CARGO_PKG_VERSION")));
@@ -28,4 +28,11 @@ pub fn agent(url: &str) -> Agent {
         config = config.proxy(None);
     }
     config.build().into()
+}
+
+/// How long the other side may say nothing: `AIP_HTTP_TIMEOUT` in seconds, else
+/// two minutes. A model that is asked for predictions may think for one.
+pub fn silence() -> Duration {
+    let seconds = std::env::var("AIP_HTTP_TIMEOUT").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.filter(|seconds| *seconds > 0).unwrap_or(120))
 }

@@ -9,7 +9,7 @@ mod host;
 mod parallel;
 mod retry;
 
-pub use agent::agent;
+pub use agent::{agent, silence};
 pub use checksum::{Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};
 pub use host::{is_loopback, may_carry_credentials, redact};

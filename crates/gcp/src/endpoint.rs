@@ -1,0 +1,33 @@
+//! Where the services are: Google's hosts, or what the ecosystem's variables say.
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Cloud Storage's root, without a slash at the end.
+///
+/// `STORAGE_EMULATOR_HOST` comes with a scheme in Python and Node and without
+/// one in Go; gcloud's override ends in the API's path.
+pub fn storage_endpoint() -> String {
+    if let Some(host) = env("STORAGE_EMULATOR_HOST") {
+        return trimmed(&if host.contains("://") { host } else { format!("http://{host}") });
+    }
+    match env("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE") {
+        Some(url) => trimmed(url.trim_end_matches('/').trim_end_matches("storage/v1")),
+        None => "https://storage.googleapis.com".into(),
+    }
+}
+
+/// AI Platform's root: the region's own where one is given. An override is
+/// taken as it is, never prefixed with a region.
+pub fn ml_endpoint(region: Option<&str>) -> String {
+    match (env("CLOUDSDK_API_ENDPOINT_OVERRIDES_ML"), region) {
+        (Some(url), _) => trimmed(&url),
+        (None, Some(region)) => format!("https://{region}-ml.googleapis.com"),
+        (None, None) => "https://ml.googleapis.com".into(),
+    }
+}
+
+fn trimmed(url: &str) -> String {
+    url.trim_end_matches('/').into()
+}

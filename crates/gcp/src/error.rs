@@ -1,0 +1,64 @@
+//! What can go wrong with a Google service.
+
+use deployment::{Explain, Kind};
+use thiserror::Error;
+use transport::{HttpError, Transient};
+
+use crate::credentials::CredentialsError;
+
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error("cannot read '{path}'")]
+    Local { path: String, source: std::io::Error },
+}
+
+impl Error {
+    /// The service's HTTP status, where it answered.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Http(error) => error.status(),
+            Self::Credentials(_) | Self::Local { .. } => None,
+        }
+    }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Http(error) => error.kind(),
+            Self::Credentials(error) => error.kind(),
+            Self::Local { .. } => Kind::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Http(error) if error.status() == Some(401) => Some(
+                "the credentials are missing or no longer valid; see 'Credentials' in the README"
+                    .into(),
+            ),
+            Self::Http(HttpError::NoAnswer { .. }) => {
+                Some("look at the network and at the endpoint settings, then run it again".into())
+            }
+            Self::Credentials(error) => error.hint(),
+            Self::Http(_) | Self::Local { .. } => None,
+        }
+    }
+}
+
+impl Transient for Error {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Http(error) if error.is_transient())
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::Http(error) => error.retry_after(),
+            Self::Credentials(_) | Self::Local { .. } => None,
+        }
+    }
+}

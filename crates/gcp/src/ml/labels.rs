@@ -1,0 +1,47 @@
+//! What the service accepts as names and labels.
+
+/// The longest name, and the longest label value.
+const NAME_LIMIT: usize = 128;
+const LABEL_LIMIT: usize = 63;
+
+/// Names of models and versions start with a letter and go on with letters,
+/// digits and underscores.
+pub fn check_name(what: &str, name: &str) -> Result<(), String> {
+    let rest = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if rest && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.len() <= NAME_LIMIT {
+        return Ok(());
+    }
+    Err(format!(
+        "'{name}' cannot be the name of a {what}: a letter, then letters, digits and \
+         underscores, at most {NAME_LIMIT}"
+    ))
+}
+
+/// The text in the form that a label's value allows: lower case, digits,
+/// `_` and `-`, at most 63.
+pub fn label_value(text: &str) -> String {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let lower = text.to_lowercase();
+    lower.chars().map(|c| if allowed(c) { c } else { '_' }).take(LABEL_LIMIT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["v1", "iris", "A_1"] {
+            assert!(check_name("model", name).is_ok());
+        }
+        for name in ["", "1", "_a", "a-b", "é", "a b", &"a".repeat(129)] {
+            assert!(check_name("model", name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn labels() {
+        assert_eq!(label_value("Iris Model/É-1"), "iris_model__-1");
+        assert_eq!(label_value(&"a".repeat(64)).len(), 63);
+    }
+}

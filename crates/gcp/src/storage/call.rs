@@ -1,0 +1,126 @@
+//! One request: credentials, the log, errors.
+
+use std::io::Read;
+
+use log::debug;
+use serde_json::Value;
+use transport::{HttpError, MAX_ERROR_BODY, redact, retry, silence};
+use ureq::http::{Request, Response};
+use ureq::{Body, SendBody};
+
+use super::Storage;
+use crate::Error;
+
+pub(super) type Answer = Response<Body>;
+
+impl Storage {
+    /// A request without a body whose answer is JSON. May be sent twice.
+    pub(super) fn json(
+        &self,
+        method: &'static str,
+        url: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Value, Error> {
+        retry(&self.policy, || {
+            let answer = self.plain(method, url, query, &[])?;
+            read_json(method, url, answer)
+        })
+    }
+
+    /// The same whose answer does not matter.
+    pub(super) fn empty(
+        &self,
+        method: &'static str,
+        url: &str,
+        query: &[(&str, &str)],
+    ) -> Result<(), Error> {
+        retry(&self.policy, || self.plain(method, url, query, &[]).map(drop))
+    }
+
+    /// A request without a body, once.
+    pub(super) fn plain(
+        &self,
+        method: &'static str,
+        url: &str,
+        query: &[(&str, &str)],
+        headers: &[(&str, String)],
+    ) -> Result<Answer, Error> {
+        self.with_token(|| {
+            let answer = self.send(method, &with_query(url, query), headers, SendBody::none())?;
+            success(method, url, answer)
+        })
+    }
+
+    /// Again with a new token where the old one has ended its life.
+    pub(super) fn with_token<T>(
+        &self,
+        mut work: impl FnMut() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match work() {
+            Err(error) if error.status() == Some(401) && self.credentials.renew() => work(),
+            done => done,
+        }
+    }
+
+    /// Any request, once; any status is an answer.
+    pub(super) fn send(
+        &self,
+        method: &'static str,
+        url: &str,
+        headers: &[(&str, String)],
+        body: SendBody,
+    ) -> Result<Answer, Error> {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        for (name, value) in self.credentials.headers(url)? {
+            request = request.header(name, value);
+        }
+        let request =
+            request.body(body).map_err(|error| HttpError::unreadable(method, url, &error))?;
+        debug!("{method} {}", redact(url));
+        self.agent.run(request).map_err(|error| no_answer(method, url, error))
+    }
+}
+
+pub(super) fn with_query(url: &str, query: &[(&str, &str)]) -> String {
+    let encode = |(key, value): &(&str, &str)| format!("{key}={}", super::uri::segment(value));
+    let query: Vec<_> = query.iter().map(encode).collect();
+    if query.is_empty() { url.to_owned() } else { format!("{url}?{}", query.join("&")) }
+}
+
+/// An answer of success, or what the service said instead.
+pub(super) fn success(method: &'static str, url: &str, answer: Answer) -> Result<Answer, Error> {
+    let status = answer.status().as_u16();
+    if (200..300).contains(&status) {
+        return Ok(answer);
+    }
+    let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+    let retry_after = retry_after.map(str::to_owned);
+    let mut body = Vec::new();
+    // What cannot be read of an error's body is not worth another error.
+    let _ = answer.into_body().into_reader().take(MAX_ERROR_BODY).read_to_end(&mut body);
+    Err(HttpError::answer(method, url, status, retry_after.as_deref(), &body).into())
+}
+
+pub(super) fn read_json(method: &'static str, url: &str, answer: Answer) -> Result<Value, Error> {
+    let body = answer.into_body().into_reader();
+    serde_json::from_reader(body).map_err(|error| {
+        if error.is_io() {
+            HttpError::no_answer(method, url, &error).into()
+        } else {
+            let message = format!("the answer is not JSON: {error}");
+            HttpError::unreadable(method, url, &message).into()
+        }
+    })
+}
+
+pub(super) fn no_answer(method: &'static str, url: &str, error: ureq::Error) -> Error {
+    let message = match error {
+        ureq::Error::Io(error) => error.to_string(),
+        ureq::Error::Timeout(_) => format!("no answer within {} s", silence().as_secs()),
+        other => other.to_string(),
+    };
+    HttpError::no_answer(method, url, &message).into()
+}

@@ -1,0 +1,87 @@
+//! Cloud Storage, JSON API v1, over ureq: it moves bytes for an eighth of the
+//! CPU that a reader body costs in reqwest::blocking.
+//!
+//! Protocol: <https://cloud.google.com/storage/docs/json_api/v1> and the
+//! discovery document storage.v1.
+
+mod call;
+mod download;
+mod object;
+mod upload;
+mod uri;
+
+use std::sync::Arc;
+
+use transport::Policy;
+use ureq::Agent;
+
+use crate::{Credentials, Error};
+
+pub use object::ObjectMeta;
+pub use upload::Insert;
+pub use uri::{GsUri, GsUriError};
+
+/// Cloud Storage, as one caller sees it.
+#[derive(Debug)]
+pub struct Storage {
+    root: String,
+    agent: Agent,
+    credentials: Arc<Credentials>,
+    policy: Policy,
+}
+
+impl Storage {
+    pub fn new(root: String, credentials: Arc<Credentials>) -> Self {
+        let agent = transport::agent(&root);
+        Self { root, agent, credentials, policy: Policy::from_env() }
+    }
+
+    /// The objects whose names begin with `prefix`, all pages.
+    pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectMeta>, Error> {
+        let mut objects = Vec::new();
+        let mut page_token: Option<String> = None;
+        loop {
+            let mut query = vec![
+                ("prefix", prefix),
+                ("maxResults", "1000"),
+                ("fields", "items(name,size,crc32c,generation),nextPageToken"),
+            ];
+            if let Some(token) = &page_token {
+                query.push(("pageToken", token));
+            }
+            let url = format!("{}/storage/v1/b/{}/o", self.root, uri::segment(bucket));
+            let page = self.json("GET", &url, &query)?;
+            for item in page["items"].as_array().into_iter().flatten() {
+                objects.push(ObjectMeta::parse("GET", &url, item)?);
+            }
+            match page["nextPageToken"].as_str() {
+                Some(token) => page_token = Some(token.to_owned()),
+                None => return Ok(objects),
+            }
+        }
+    }
+
+    /// The object as it is now, if there is one.
+    pub fn get(&self, bucket: &str, name: &str) -> Result<Option<ObjectMeta>, Error> {
+        let url = self.object_url(bucket, name);
+        match self.json("GET", &url, &[]) {
+            Ok(item) => Ok(Some(ObjectMeta::parse("GET", &url, &item)?)),
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes this generation; one that is gone already is as good as removed.
+    pub fn delete(&self, bucket: &str, object: &ObjectMeta) -> Result<(), Error> {
+        let url = self.object_url(bucket, &object.name);
+        let generation = object.generation.to_string();
+        match self.empty("DELETE", &url, &[("ifGenerationMatch", &generation)]) {
+            Err(error) if error.status() == Some(404) => Ok(()),
+            done => done,
+        }
+    }
+
+    fn object_url(&self, bucket: &str, name: &str) -> String {
+        format!("{}/storage/v1/b/{}/o/{}", self.root, uri::segment(bucket), uri::segment(name))
+    }
+}

@@ -1,0 +1,241 @@
+//! A file into an object.
+//!
+//! Small files go in one multipart request; larger ones in a resumable session
+//! and one PUT that streams, taken up at the service's offset when it breaks.
+//! Either way the service is told the CRC-32C beforehand and refuses content
+//! that does not have it, and every write names the generation it replaces.
+
+use std::fs::File;
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use serde_json::json;
+use transport::{HttpError, Transient, retry};
+use ureq::SendBody;
+
+use super::call::{Answer, read_json, success, with_query};
+use super::{ObjectMeta, Storage, uri};
+use crate::Error;
+
+/// Up to this size a session costs more requests than it can save.
+const MULTIPART_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// Separates the parts; a file that holds it by chance does no harm, since the
+/// body's length is given and CRC-32C is checked.
+const BOUNDARY: &str = "mlflow-aip-c2b7f0e4a9d64c1f8b35";
+
+/// What is written where.
+#[derive(Clone, Copy, Debug)]
+pub struct Insert<'a> {
+    pub bucket: &'a str,
+    pub name: &'a str,
+    pub content: &'a Path,
+    pub size: u64,
+    /// As the service spells it.
+    pub crc32c: &'a str,
+    /// The generation this replaces; 0 where there must be none.
+    pub replaces: u64,
+}
+
+impl Storage {
+    /// Writes the object. `sent` hears of bytes as they go out. An object that
+    /// someone else has written meanwhile, with the same content, is as good.
+    pub fn insert(
+        &self,
+        insert: &Insert,
+        sent: &(dyn Fn(u64) + Sync),
+    ) -> Result<ObjectMeta, Error> {
+        let done = if insert.size <= MULTIPART_LIMIT {
+            self.multipart(insert, sent)
+        } else {
+            self.resumable(insert, sent)
+        };
+        match done {
+            Err(error) if error.status() == Some(412) => {
+                let there = self.get(insert.bucket, insert.name)?;
+                there.filter(|object| object.holds(insert.size, insert.crc32c)).ok_or(error)
+            }
+            done => done,
+        }
+    }
+
+    fn multipart(&self, insert: &Insert, sent: &(dyn Fn(u64) + Sync)) -> Result<ObjectMeta, Error> {
+        let metadata = json!({"name": insert.name, "crc32c": insert.crc32c});
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{metadata}\r\n\
+             --{BOUNDARY}\r\nContent-Type: application/octet-stream\r\n\r\n"
+        );
+        let tail = format!("\r\n--{BOUNDARY}--\r\n");
+        let length = head.len() as u64 + insert.size + tail.len() as u64;
+        let headers = [
+            ("content-type", format!("multipart/related; boundary={BOUNDARY}")),
+            ("content-length", length.to_string()),
+        ];
+        let (url, query) = self.upload_url(insert, "multipart");
+        retry(&self.policy, || {
+            self.with_token(|| {
+                let mut content = Counted { inner: open(insert.content, 0)?, sent };
+                let mut body = Cursor::new(&head).chain(&mut content).chain(Cursor::new(&tail));
+                let body = SendBody::from_reader(&mut body);
+                let answer =
+                    self.send("POST", &with_query(&url, &query_refs(&query)), &headers, body)?;
+                written(insert, "POST", &url, answer)
+            })
+        })
+    }
+
+    fn resumable(&self, insert: &Insert, sent: &(dyn Fn(u64) + Sync)) -> Result<ObjectMeta, Error> {
+        let session = self.start(insert)?;
+        let mut offset = 0;
+        // One attempt a turn; a turn that got further starts the count anew.
+        loop {
+            let before = offset;
+            let done = retry(&self.policy, || match self.put(insert, &session, offset, sent) {
+                Err(error) if error.is_transient() => match self.persisted(insert, &session)? {
+                    Persisted::All(object) => Ok(Some(object)),
+                    Persisted::Until(there) if there > offset => {
+                        offset = there;
+                        Ok(None)
+                    }
+                    Persisted::Until(_) => Err(error),
+                },
+                done => done.map(Some),
+            })?;
+            match done {
+                Some(object) => return Ok(object),
+                None => debug_assert!(offset > before),
+            }
+        }
+    }
+
+    fn start(&self, insert: &Insert) -> Result<String, Error> {
+        let metadata = json!({"name": insert.name, "crc32c": insert.crc32c}).to_string();
+        let headers = [
+            ("content-type", "application/json; charset=UTF-8".to_owned()),
+            ("content-length", metadata.len().to_string()),
+            ("x-upload-content-type", "application/octet-stream".to_owned()),
+            ("x-upload-content-length", insert.size.to_string()),
+        ];
+        let (url, query) = self.upload_url(insert, "resumable");
+        retry(&self.policy, || {
+            self.with_token(|| {
+                let mut body = Cursor::new(&metadata);
+                let body = SendBody::from_reader(&mut body);
+                let answer =
+                    self.send("POST", &with_query(&url, &query_refs(&query)), &headers, body)?;
+                let answer = success("POST", &url, answer)?;
+                let location =
+                    answer.headers().get("location").and_then(|value| value.to_str().ok());
+                location.map(str::to_owned).ok_or_else(|| {
+                    HttpError::unreadable("POST", &url, &"the answer names no upload session")
+                        .into()
+                })
+            })
+        })
+    }
+
+    /// Sends all that is not there yet.
+    fn put(
+        &self,
+        insert: &Insert,
+        session: &str,
+        offset: u64,
+        sent: &(dyn Fn(u64) + Sync),
+    ) -> Result<ObjectMeta, Error> {
+        let size = insert.size;
+        let headers = [
+            ("content-length", (size - offset).to_string()),
+            ("content-range", format!("bytes {offset}-{}/{size}", size - 1)),
+            ("x-goog-hash", format!("crc32c={}", insert.crc32c)),
+        ];
+        let mut content = Counted { inner: open(insert.content, offset)?, sent };
+        let answer = self.send("PUT", session, &headers, SendBody::from_reader(&mut content))?;
+        if answer.status().as_u16() == 308 {
+            let message = "the service wants more bytes than the file has";
+            return Err(HttpError::no_answer("PUT", session, &message).into());
+        }
+        written(insert, "PUT", session, answer)
+    }
+
+    /// How far the service got.
+    fn persisted(&self, insert: &Insert, session: &str) -> Result<Persisted, Error> {
+        retry(&self.policy, || {
+            let headers = [
+                ("content-length", "0".to_owned()),
+                ("content-range", format!("bytes */{}", insert.size)),
+            ];
+            let answer = self.send("PUT", session, &headers, SendBody::none())?;
+            if answer.status().as_u16() != 308 {
+                return written(insert, "PUT", session, answer).map(Persisted::All);
+            }
+            let range = answer.headers().get("range").and_then(|value| value.to_str().ok());
+            let last = range.and_then(|range| range.strip_prefix("bytes=0-")?.parse::<u64>().ok());
+            Ok(Persisted::Until(last.map_or(0, |last| last + 1)))
+        })
+    }
+
+    fn upload_url(
+        &self,
+        insert: &Insert,
+        kind: &'static str,
+    ) -> (String, Vec<(&'static str, String)>) {
+        let url = format!("{}/upload/storage/v1/b/{}/o", self.root, uri::segment(insert.bucket));
+        let mut query = vec![
+            ("uploadType", kind.to_owned()),
+            ("name", insert.name.to_owned()),
+            ("ifGenerationMatch", insert.replaces.to_string()),
+        ];
+        query.push(("fields", "name,size,crc32c,generation".into()));
+        (url, query)
+    }
+}
+
+/// The object that an answer describes; anything but the content that was
+/// meant is not a success.
+fn written(
+    insert: &Insert,
+    method: &'static str,
+    url: &str,
+    answer: Answer,
+) -> Result<ObjectMeta, Error> {
+    let answer = read_json(method, url, success(method, url, answer)?)?;
+    let object = ObjectMeta::parse(method, url, &answer)?;
+    if object.holds(insert.size, insert.crc32c) {
+        return Ok(object);
+    }
+    let message = format!(
+        "the object has {} bytes with crc32c {}, not {} with {}",
+        object.size, object.crc32c, insert.size, insert.crc32c
+    );
+    Err(HttpError::unreadable(method, url, &message).into())
+}
+
+enum Persisted {
+    Until(u64),
+    All(ObjectMeta),
+}
+
+fn query_refs<'a>(query: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    query.iter().map(|(key, value)| (*key, value.as_str())).collect()
+}
+
+fn open(path: &Path, offset: u64) -> Result<File, Error> {
+    let local = |source| Error::Local { path: path.display().to_string(), source };
+    let mut file = File::open(path).map_err(local)?;
+    file.seek(SeekFrom::Start(offset)).map_err(local)?;
+    Ok(file)
+}
+
+/// A reader that tells how much went through.
+struct Counted<'a, R> {
+    inner: R,
+    sent: &'a (dyn Fn(u64) + Sync),
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        (self.sent)(count as u64);
+        Ok(count)
+    }
+}
