@@ -50,6 +50,13 @@ impl ApiError {
         self
     }
 
+    /// Adds the canonical status to an error in the form of Cloud Storage.
+    #[must_use]
+    pub fn with_status(mut self, status: &'static str) -> Self {
+        self.status = Some(status);
+        self
+    }
+
     pub fn code(&self) -> u16 {
         self.code
     }
@@ -77,9 +84,18 @@ impl ApiError {
     }
 }
 
+impl From<std::io::Error> for ApiError {
+    fn from(err: std::io::Error) -> Self {
+        Self::storage(500, "backendError", format!("The emulator's disk failed: {err}"))
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if status == StatusCode::NOT_MODIFIED {
+            return status.into_response();
+        }
         (status, Json(self.body())).into_response()
     }
 }

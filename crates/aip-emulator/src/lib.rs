@@ -1,16 +1,47 @@
 //! Google Cloud on loopback: Cloud Storage and AI Platform, as strict as the
 //! real services, so that a whole deployment can be tried without an account.
+//!
+//! It shares no code with the clients it is for, or it would agree with their
+//! mistakes.
 
+mod auth;
+mod cli;
+mod connection;
+mod drain;
 mod error;
+mod faults;
 pub mod ml;
+mod run;
 mod runtime;
+mod serve;
+mod server;
+mod signals;
 mod state;
 pub mod storage;
+mod token;
+mod traffic;
 
+use axum::middleware::{from_fn, from_fn_with_state};
+
+pub use cli::main;
 pub use error::ApiError;
+pub use server::{Config, Emulator};
 pub use state::{App, Options};
 
 /// Every service under one root, as the clients' endpoint overrides expect.
 pub fn app(state: App) -> axum::Router {
-    ml::router().with_state(state)
+    let services = storage::router()
+        .merge(ml::router())
+        .layer(from_fn_with_state(state.clone(), auth::require));
+    let router = services
+        .merge(token::router())
+        .layer(from_fn_with_state(state.clone(), faults::inject))
+        .merge(faults::router())
+        .fallback(async || ApiError::storage(404, "notFound", "Not Found"))
+        .layer(from_fn(drain::drain));
+    let router = match state.traffic.clone() {
+        Some(traffic) => router.layer(from_fn_with_state(traffic, traffic::record)),
+        None => router,
+    };
+    router.with_state(state)
 }

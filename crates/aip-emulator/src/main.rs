@@ -1,3 +1,7 @@
 //! aip-emulator: Google Cloud on loopback.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    aip_emulator::main()
+}

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::faults::Faults;
 use crate::ml::Ml;
-use crate::storage::Store;
+use crate::storage::{Sessions, Store};
+use crate::traffic::Traffic;
 
 /// How the emulator behaves, as the command line says it.
 #[derive(Debug, Clone, Default)]
@@ -21,17 +23,31 @@ pub struct Options {
     pub require_token: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct App {
     pub storage: Store,
     pub ml: Ml,
     pub options: Arc<Options>,
+    pub(crate) sessions: Sessions,
+    pub(crate) faults: Faults,
+    pub(crate) traffic: Option<Traffic>,
 }
 
 impl App {
     pub fn new(options: Options) -> io::Result<Self> {
-        let storage = Store::open(&options.data_dir.join("storage"))?;
-        let ml = Ml::new(&options);
-        Ok(Self { storage, ml, options: Arc::new(options) })
+        Ok(Self {
+            storage: Store::open(&options.data_dir.join("storage"))?,
+            ml: Ml::new(&options),
+            options: Arc::new(options),
+            sessions: Sessions::default(),
+            faults: Faults::default(),
+            traffic: None,
+        })
+    }
+
+    /// Writes a line about every request to the file at `path`.
+    pub fn log_traffic(&mut self, path: &Path) -> io::Result<()> {
+        self.traffic = Some(Traffic::open(path)?);
+        Ok(())
     }
 }

@@ -1,42 +1,48 @@
 //! Cloud Storage, JSON API v1.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+mod buckets;
+mod checksum;
+mod content;
+mod copy;
+mod disk;
+mod download;
+mod list;
+mod multipart;
+mod name;
+mod object;
+mod objects;
+mod params;
+mod precondition;
+mod range;
+mod resumable;
+mod session;
+mod store;
+mod upload;
 
-/// Buckets and their objects, on disk.
-#[derive(Debug, Clone)]
-pub struct Store {
-    dir: Arc<PathBuf>,
-}
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{any, get, post};
 
-/// What a reader of objects needs to know about one.
-#[derive(Debug, Clone)]
-pub struct ObjectMeta {
-    pub name: String,
-    pub size: u64,
-    pub generation: i64,
-    /// Base64 of the big-endian CRC-32C
-    pub crc32c: String,
-}
+pub(crate) use session::Sessions;
+pub use store::{NoSuchBucket, ObjectMeta, Store};
 
-#[derive(Debug, thiserror::Error)]
-#[error("the bucket '{0}' does not exist")]
-pub struct NoSuchBucket(pub String);
+use crate::state::App;
 
-impl Store {
-    pub fn open(dir: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(dir)?;
-        Ok(Self { dir: Arc::new(dir.to_path_buf()) })
-    }
-
-    /// The live objects whose names start with `prefix`, by name.
-    pub fn list(&self, bucket: &str, _prefix: &str) -> Result<Vec<ObjectMeta>, NoSuchBucket> {
-        Err(NoSuchBucket(bucket.to_owned()))
-    }
-
-    /// The file that holds the object's content.
-    pub fn path(&self, bucket: &str, name: &str) -> Option<PathBuf> {
-        Some(self.dir.join(bucket).join(name)).filter(|path| path.exists())
-    }
+/// An object's name is one segment of the path: its slashes come as `%2F`.
+pub(crate) fn router() -> Router<App> {
+    let objects =
+        get(objects::get).delete(objects::delete).patch(objects::patch).put(objects::update);
+    Router::new()
+        .route("/storage/v1/b", get(buckets::list).post(buckets::insert))
+        .route("/storage/v1/b/{bucket}", get(buckets::get).delete(buckets::delete))
+        .route("/storage/v1/b/{bucket}/storageLayout", get(buckets::storage_layout))
+        .route("/storage/v1/b/{bucket}/o", get(list::list))
+        .route("/storage/v1/b/{bucket}/o/{object}", objects)
+        .route("/storage/v1/b/{bucket}/o/{object}/compose", post(copy::compose))
+        .route("/storage/v1/b/{b}/o/{o}/rewriteTo/b/{bucket}/o/{object}", post(copy::rewrite))
+        .route("/storage/v1/b/{b}/o/{o}/copyTo/b/{bucket}/o/{object}", post(copy::copy))
+        .route("/download/storage/v1/b/{bucket}/o/{object}", get(download::get))
+        .route("/upload/storage/v1/b/{bucket}/o", any(upload::handle))
+        .route("/resumable/upload/storage/v1/b/{bucket}/o", any(upload::handle))
+        .layer(DefaultBodyLimit::disable())
 }

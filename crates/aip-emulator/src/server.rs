@@ -1,0 +1,108 @@
+//! The emulator as a whole: a directory, a listener, and what ends with it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::connection::{Acceptor, Connection};
+use crate::state::{App, Options};
+
+/// How long requests under way may take to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// Kept after the end; without one, a temporary directory is used
+    pub data_dir: Option<PathBuf>,
+    pub traffic_log: Option<PathBuf>,
+    /// `data_dir` is filled in from above
+    pub options: Options,
+}
+
+/// A running emulator.
+pub struct Emulator {
+    address: SocketAddr,
+    app: App,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<io::Result<()>>,
+    temporary: Option<TempDir>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("refusing to listen on '{0}': it is not a loopback address")]
+    NotLoopback(SocketAddr),
+    #[error("cannot listen on '{0}'")]
+    Listen(SocketAddr, #[source] io::Error),
+    #[error("cannot use the directory '{0}'")]
+    DataDir(PathBuf, #[source] io::Error),
+    #[error("cannot write the traffic log '{0}'")]
+    TrafficLog(PathBuf, #[source] io::Error),
+}
+
+impl Emulator {
+    /// Anyone who can connect can run code as this user, so only this machine
+    /// may.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        if !config.listen.ip().is_loopback() {
+            return Err(StartError::NotLoopback(config.listen));
+        }
+        let (data_dir, temporary) = data_dir(config.data_dir)?;
+        let options = Options { data_dir: data_dir.clone(), ..config.options };
+        let mut app = App::new(options).map_err(|err| StartError::DataDir(data_dir, err))?;
+        if let Some(path) = config.traffic_log {
+            app.log_traffic(&path).map_err(|err| StartError::TrafficLog(path, err))?;
+        }
+        let failed = |err| StartError::Listen(config.listen, err);
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let service = crate::app(app.clone()).into_make_service_with_connect_info::<Connection>();
+        let server = axum::serve(Acceptor(listener), service).with_graceful_shutdown(async {
+            let _ = stopped.await;
+        });
+        let server = tokio::spawn(server.into_future());
+        Ok(Self { address, app, stop, server, temporary })
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        &self.app.options.data_dir
+    }
+
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Ends the requests under way, the workers, and a temporary directory.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        let mut server = self.server;
+        if tokio::time::timeout(GRACE, &mut server).await.is_err() {
+            server.abort();
+        }
+        self.app.ml.shutdown().await;
+        drop(self.temporary);
+    }
+}
+
+fn data_dir(wanted: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), StartError> {
+    let Some(dir) = wanted else {
+        let temporary = tempfile::Builder::new().prefix("aip-emulator-").tempdir();
+        let temporary = temporary.map_err(|err| StartError::DataDir(std::env::temp_dir(), err))?;
+        return Ok((temporary.path().to_owned(), Some(temporary)));
+    };
+    let absolute = std::fs::create_dir_all(&dir).and_then(|()| dir.canonicalize());
+    absolute.map(|dir| (dir, None)).map_err(|err| StartError::DataDir(dir, err))
+}

@@ -1,0 +1,151 @@
+//! `storage.buckets.*`
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::params::{Origin, Params, json_object};
+use super::store::{BucketInfo, now};
+use crate::error::ApiError;
+use crate::state::App;
+
+#[derive(Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct InsertBody {
+    name: String,
+    location: String,
+    storage_class: String,
+    labels: BTreeMap<String, String>,
+}
+
+impl Default for InsertBody {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            location: "US".to_owned(),
+            storage_class: "STANDARD".to_owned(),
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ListParams {
+    project: Option<String>,
+    #[serde(default)]
+    prefix: String,
+}
+
+pub(super) async fn insert(
+    State(app): State<App>,
+    origin: Origin,
+    Params(params): Params<ListParams>,
+    body: Bytes,
+) -> Result<Json<Value>, ApiError> {
+    need_project(&params)?;
+    let fields = Value::Object(json_object(&body)?);
+    let body: InsertBody = serde_json::from_value(fields)
+        .map_err(|err| ApiError::storage(400, "invalid", format!("Invalid value: {err}")))?;
+    let info = BucketInfo {
+        name: body.name,
+        location: body.location.to_uppercase(),
+        storage_class: body.storage_class,
+        labels: body.labels,
+        created: now(),
+    };
+    app.storage.insert_bucket(info.clone())?;
+    Ok(Json(resource(&info, &origin)))
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    origin: Origin,
+    Params(params): Params<ListParams>,
+) -> Result<Json<Value>, ApiError> {
+    need_project(&params)?;
+    let found = app.storage.buckets(&params.prefix);
+    let items: Vec<_> = found.iter().map(|info| resource(info, &origin)).collect();
+    let mut answer = json!({ "kind": "storage#buckets" });
+    if !items.is_empty() {
+        answer["items"] = items.into();
+    }
+    Ok(Json(answer))
+}
+
+pub(super) async fn get(
+    State(app): State<App>,
+    origin: Origin,
+    Path(bucket): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    Ok(Json(resource(&app.storage.bucket(&bucket)?, &origin)))
+}
+
+pub(super) async fn delete(
+    State(app): State<App>,
+    Path(bucket): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    app.storage.delete_bucket(&bucket)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Asked by gcloud before it decides how to list.
+pub(super) async fn storage_layout(
+    State(app): State<App>,
+    Path(bucket): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let info = app.storage.bucket(&bucket)?;
+    Ok(Json(json!({
+        "kind": "storage#storageLayout",
+        "bucket": info.name,
+        "location": info.location,
+        "locationType": location_type(&info.location),
+        "hierarchicalNamespace": { "enabled": false },
+    })))
+}
+
+fn need_project(params: &ListParams) -> Result<(), ApiError> {
+    match &params.project {
+        Some(_) => Ok(()),
+        None => Err(ApiError::storage(400, "required", "Required parameter: project")
+            .at("parameter", "project")),
+    }
+}
+
+fn resource(info: &BucketInfo, Origin(origin): &Origin) -> Value {
+    let mut resource = json!({
+        "kind": "storage#bucket",
+        "id": info.name,
+        "name": info.name,
+        "selfLink": format!("{origin}/storage/v1/b/{}", info.name),
+        "projectNumber": "123456789012",
+        "location": info.location,
+        "locationType": location_type(&info.location),
+        "storageClass": info.storage_class,
+        "metageneration": "1",
+        "generation": "1",
+        "etag": "CAE=",
+        "timeCreated": info.created,
+        "updated": info.created,
+        "iamConfiguration": {
+            "uniformBucketLevelAccess": { "enabled": true },
+            "publicAccessPrevention": "inherited",
+        },
+    });
+    if !info.labels.is_empty() {
+        resource["labels"] = json!(info.labels);
+    }
+    resource
+}
+
+fn location_type(location: &str) -> &'static str {
+    match location {
+        "US" | "EU" | "ASIA" => "multi-region",
+        _ if location.contains('-') => "region",
+        _ => "dual-region",
+    }
+}

@@ -1,0 +1,128 @@
+//! CRC-32C and MD5 as Cloud Storage writes and checks them.
+
+use axum::http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use md5::{Digest as _, Md5};
+use serde::Deserialize;
+
+use crate::error::ApiError;
+
+/// Both sums of what has been fed so far. Cheap to clone: a snapshot lets a
+/// broken upload go back to where it was safe.
+#[derive(Clone, Default)]
+pub(super) struct Hasher {
+    crc32c: u32,
+    md5: Md5,
+}
+
+impl Hasher {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+        self.md5.update(bytes);
+    }
+
+    pub(super) fn finish(self) -> Sums {
+        let md5: [u8; 16] = self.md5.finalize().into();
+        Sums { crc32c: encode_crc32c(self.crc32c), md5: Some(STANDARD.encode(md5)) }
+    }
+}
+
+/// The sums of a finished object; a composed one has no MD5.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sums {
+    pub(super) crc32c: String,
+    pub(super) md5: Option<String>,
+}
+
+pub(super) fn encode_crc32c(sum: u32) -> String {
+    STANDARD.encode(sum.to_be_bytes())
+}
+
+pub(super) fn decode_crc32c(text: &str) -> Option<u32> {
+    STANDARD.decode(text).ok()?.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// What the sender says the sums are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct Expected {
+    crc32c: Option<String>,
+    #[serde(rename = "md5Hash")]
+    md5: Option<String>,
+}
+
+impl Expected {
+    /// From `x-goog-hash: crc32c=…,md5=…`, which may come as several headers.
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
+        let mut expected = Self::default();
+        let values = headers.get_all("x-goog-hash").into_iter().filter_map(|v| v.to_str().ok());
+        for part in values.flat_map(|value| value.split(',')) {
+            match part.trim().split_once('=') {
+                Some(("crc32c", sum)) => expected.crc32c = Some(sum.to_owned()),
+                Some(("md5", sum)) => expected.md5 = Some(sum.to_owned()),
+                _ => {}
+            }
+        }
+        expected
+    }
+
+    pub(super) fn check(&self, sums: &Sums) -> Result<(), ApiError> {
+        let invalid = |message| Err(ApiError::storage(400, "invalid", message));
+        if let Some(provided) = &self.crc32c
+            && *provided != sums.crc32c
+        {
+            return invalid(format!(
+                "Provided CRC32C \"{provided}\" doesn't match calculated CRC32C \"{}\".",
+                sums.crc32c
+            ));
+        }
+        if let (Some(provided), Some(calculated)) = (&self.md5, &sums.md5)
+            && provided != calculated
+        {
+            return invalid(format!(
+                "Provided MD5 hash \"{provided}\" doesn't match calculated MD5 hash \"{calculated}\"."
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn sums(bytes: &[u8]) -> Sums {
+        let mut hasher = Hasher::default();
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    #[test]
+    fn known_values() {
+        // RFC 3720, B.4: 32 bytes of zeroes have CRC-32C 0x8a9136aa
+        assert_eq!(sums(&[0; 32]).crc32c, "ipE2qg==");
+        assert_eq!(sums(b"").crc32c, "AAAAAA==");
+        assert_eq!(sums(b"").md5.as_deref(), Some("1B2M2Y8AsgTpgAmY7PhCfg=="));
+        assert_eq!(decode_crc32c("ipE2qg=="), Some(0x8a91_36aa));
+        assert_eq!(decode_crc32c("ipE2"), None);
+    }
+
+    #[test]
+    fn headers_in_one_or_in_two() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-goog-hash", HeaderValue::from_static("crc32c=AAAAAA==, md5=x=="));
+        let one = Expected::from_headers(&headers);
+        let mut headers = HeaderMap::new();
+        headers.append("x-goog-hash", HeaderValue::from_static("crc32c=AAAAAA=="));
+        headers.append("x-goog-hash", HeaderValue::from_static("md5=x=="));
+        assert_eq!(one, Expected::from_headers(&headers));
+        let message = one.check(&sums(b"")).expect_err("wrong md5").message().to_owned();
+        assert_eq!(
+            message,
+            "Provided MD5 hash \"x==\" doesn't match calculated MD5 hash \"1B2M2Y8AsgTpgAmY7PhCfg==\"."
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! An object's content.
+
+use std::io::SeekFrom;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
+    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use bytes::BytesMut;
+use futures_util::{Stream, stream};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+
+use super::object::Object;
+use super::objects::ObjectParams;
+use super::params::{Params, Target};
+use super::precondition::Preconditions;
+use crate::error::ApiError;
+use crate::state::App;
+
+/// How much of a file is read at a time.
+const PIECE: usize = 256 * 1024;
+
+/// `/download/storage/v1/…`: media, whatever `alt` says.
+pub(super) async fn get(
+    State(app): State<App>,
+    target: Target,
+    Params(params): Params<ObjectParams>,
+    Params(conditions): Params<Preconditions>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    media(&app, &target, params.generation, &conditions, &headers)
+}
+
+pub(super) fn media(
+    app: &App,
+    Target { bucket, object }: &Target,
+    generation: Option<i64>,
+    conditions: &Preconditions,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let (object, file) = app.storage.open_object(bucket, object, generation)?;
+    conditions.check_read(&object)?;
+    let range = headers.get(RANGE).and_then(|value| value.to_str().ok()).map(str::trim);
+    let (status, first, length) = match range.map_or(Range::All, |r| Range::parse(r, object.size)) {
+        Range::All => (StatusCode::OK, 0, object.size),
+        Range::Part { first, length } => (StatusCode::PARTIAL_CONTENT, first, length),
+        Range::Outside => return Ok(outside(&object)),
+    };
+    let mut answer =
+        (status, Body::from_stream(pieces(file.into(), first, length))).into_response();
+    let headers = answer.headers_mut();
+    describe(&object, headers);
+    headers.insert(CONTENT_LENGTH, length.into());
+    if status == StatusCode::PARTIAL_CONTENT {
+        let range = format!("bytes {first}-{}/{}", first + length - 1, object.size);
+        set(headers, CONTENT_RANGE, &range);
+    }
+    Ok(answer)
+}
+
+fn outside(object: &Object) -> Response {
+    let error =
+        ApiError::storage(416, "requestedRangeNotSatisfiable", "Request range not satisfiable");
+    let mut answer = error.at("header", "Range").into_response();
+    set(answer.headers_mut(), CONTENT_RANGE, &format!("bytes */{}", object.size));
+    answer
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Range {
+    All,
+    Part { first: u64, length: u64 },
+    Outside,
+}
+
+impl Range {
+    /// One range of bytes; anything else is ignored, as RFC 9110 allows.
+    fn parse(header: &str, size: u64) -> Self {
+        let Some((first, last)) = header.strip_prefix("bytes=").and_then(|r| r.split_once('-'))
+        else {
+            return Self::All;
+        };
+        let (first, end) = match (first.parse::<u64>(), last.parse::<u64>()) {
+            (Ok(first), Ok(last)) if first <= last => (first, size.min(last.saturating_add(1))),
+            (Ok(first), Err(_)) if last.is_empty() => (first, size),
+            (Err(_), Ok(0)) if first.is_empty() => return Self::Outside,
+            (Err(_), Ok(suffix)) if first.is_empty() => (size.saturating_sub(suffix), size),
+            _ => return Self::All,
+        };
+        if first < end { Self::Part { first, length: end - first } } else { Self::Outside }
+    }
+}
+
+fn describe(object: &Object, headers: &mut HeaderMap) {
+    let hash = match &object.md5 {
+        Some(md5) => format!("crc32c={},md5={md5}", object.crc32c),
+        None => format!("crc32c={}", object.crc32c),
+    };
+    let settings = &object.settings;
+    let encoding = settings.content_encoding.as_deref();
+    let or = |value: &Option<String>, default: &str| value.as_deref().unwrap_or(default).to_owned();
+    let name = HeaderName::from_static;
+    set(headers, CONTENT_TYPE, &or(&settings.content_type, "application/octet-stream"));
+    set(headers, ACCEPT_RANGES, "bytes");
+    set(headers, ETAG, &object.etag());
+    set(headers, name("x-goog-hash"), &hash);
+    set(headers, name("x-goog-generation"), &object.generation.to_string());
+    set(headers, name("x-goog-metageneration"), &object.metageneration.to_string());
+    set(headers, name("x-goog-stored-content-length"), &object.size.to_string());
+    set(headers, name("x-goog-stored-content-encoding"), encoding.unwrap_or("identity"));
+    set(headers, name("x-goog-storage-class"), &or(&settings.storage_class, "STANDARD"));
+    if let Ok(updated) = humantime::parse_rfc3339(&object.updated) {
+        set(headers, LAST_MODIFIED, &httpdate::fmt_http_date(updated));
+    }
+    let optional = [
+        (CONTENT_ENCODING, &settings.content_encoding),
+        (CONTENT_DISPOSITION, &settings.content_disposition),
+        (CONTENT_LANGUAGE, &settings.content_language),
+        (CACHE_CONTROL, &settings.cache_control),
+    ];
+    for (header, value) in optional {
+        if let Some(value) = value {
+            set(headers, header, value);
+        }
+    }
+}
+
+/// A value that cannot be a header (a line break in a user's metadata) is
+/// left out.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn pieces(
+    file: File,
+    first: u64,
+    length: u64,
+) -> impl Stream<Item = std::io::Result<bytes::Bytes>> {
+    let start = async move |mut file: File| {
+        file.seek(SeekFrom::Start(first)).await?;
+        Ok::<_, std::io::Error>(file.take(length))
+    };
+    stream::try_unfold((Some(file), None), move |(file, reader)| async move {
+        let mut reader = match (file, reader) {
+            (Some(file), _) => start(file).await?,
+            (None, Some(reader)) => reader,
+            (None, None) => return Ok(None),
+        };
+        let mut piece = BytesMut::with_capacity(PIECE);
+        let read = reader.read_buf(&mut piece).await?;
+        Ok((read > 0).then(|| (piece.freeze(), (None, Some(reader)))))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let part = |first, length| Range::Part { first, length };
+        let cases = [
+            ("bytes=0-0", part(0, 1)),
+            ("bytes=2-4", part(2, 3)),
+            ("bytes=8-99", part(8, 2)),
+            ("bytes=0-18446744073709551615", part(0, 10)),
+            ("bytes=7-", part(7, 3)),
+            ("bytes=-3", part(7, 3)),
+            ("bytes=-99", part(0, 10)),
+            ("bytes=10-", Range::Outside),
+            ("bytes=10-12", Range::Outside),
+            ("bytes=-0", Range::Outside),
+            ("bytes=4-2", Range::All),
+            ("bytes=a-b", Range::All),
+            ("bytes=0-1,3-4", Range::All),
+            ("lines=0-1", Range::All),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(Range::parse(header, 10), expected, "{header}");
+        }
+        assert_eq!(Range::parse("bytes=0-", 0), Range::Outside);
+    }
+}

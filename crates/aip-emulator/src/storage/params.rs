@@ -1,0 +1,66 @@
+//! What handlers take out of a request, with Google's envelope for what is
+//! wrong with it.
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::header::HOST;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::name;
+use crate::error::ApiError;
+
+/// Query parameters.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(err) => Err(invalid(&err.body_text())),
+        }
+    }
+}
+
+/// The bucket and the object of the path; the object's name arrives decoded.
+pub(super) struct Target {
+    pub(super) bucket: String,
+    pub(super) object: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Target {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((bucket, object)) = path.map_err(|err| invalid(&err.body_text()))?;
+        name::check_object(&object)?;
+        Ok(Self { bucket, object })
+    }
+}
+
+/// The address the client knows this server by, for links in answers.
+pub(super) struct Origin(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Origin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+        Ok(Self(format!("http://{}", host.unwrap_or("localhost"))))
+    }
+}
+
+fn invalid(message: &str) -> ApiError {
+    ApiError::storage(400, "invalid", message)
+}
+
+/// A JSON object, or nothing at all.
+pub(super) fn json_object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    if body.trim_ascii().is_empty() {
+        return Ok(Map::new());
+    }
+    serde_json::from_slice(body).map_err(|_| ApiError::storage(400, "parseError", "Parse Error"))
+}
