@@ -55,6 +55,13 @@ impl Failure {
         self
     }
 
+    /// A cause that is known by its text alone.
+    #[must_use]
+    pub fn because(mut self, text: impl Into<String>) -> Self {
+        self.causes.push(text.into());
+        self
+    }
+
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());

@@ -87,7 +87,8 @@ impl Log for Logger {
     /// Libraries below have much to say that no user asked for, and some of
     /// them print headers: only our own crates are heard.
     fn enabled(&self, metadata: &Metadata) -> bool {
-        const OURS: [&str; 10] = [
+        const OURS: [&str; 11] = [
+            "aip",
             "aip_bundle",
             "aip_model",
             "aip_predict",

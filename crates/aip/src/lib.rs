@@ -1,0 +1,12 @@
+//! What aip-model, aip-version and aip-predict share: which service and which
+//! resource is meant, the lineage as labels, and waiting for operations.
+
+mod labels;
+mod options;
+mod place;
+mod wait;
+
+pub use labels::{BUNDLE_DIGEST, lineage, merge, parse_label};
+pub use options::{Options, VersionOptions};
+pub use place::Place;
+pub use wait::{Waiting, wait};

@@ -1,0 +1,98 @@
+//! Waiting for a long-running operation.
+
+use std::time::{Duration, Instant};
+
+use gcp::ml::{Outcome, Service, operation_outcome};
+use serde_json::Value;
+use stage::{Failure, Interrupt, Process};
+
+/// The service takes minutes; an emulator, a moment.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What is waited for, in the words of the messages about it.
+#[derive(Debug)]
+pub struct Waiting<'a> {
+    /// `projects/P/operations/O`.
+    pub operation: &'a str,
+    /// Such as: `create version 'v1' of model 'iris'`.
+    pub doing: String,
+    /// The command that takes it up after an interruption.
+    pub resume: String,
+    pub timeout: Duration,
+}
+
+/// Asks until the operation is done and gives its response.
+pub fn wait(process: &Process, service: &Service, waiting: &Waiting) -> Result<Value, Failure> {
+    let interrupt = Interrupt::install()?;
+    let _progress = process.waiting(&waiting.doing);
+    let start = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let operation = service.get(waiting.operation).map_err(|error| {
+            Failure::from(error).context(format!("cannot {}", waiting.doing)).hint(&waiting.resume)
+        })?;
+        match operation_outcome(&operation) {
+            Outcome::Done(response) => return Ok(response),
+            Outcome::Failed(message) => return Err(failed(waiting, &message)),
+            Outcome::Running => {}
+        }
+        if start.elapsed() > waiting.timeout {
+            let message = format!("gave up waiting to {}; it goes on", waiting.doing);
+            return Err(Failure::new(deployment::Kind::Unavailable, message).hint(&waiting.resume));
+        }
+        if !interrupt.sleep(pause) {
+            let message = format!("interrupted while waiting to {}; it goes on", waiting.doing);
+            return Err(Failure::interrupted(message).hint(&waiting.resume));
+        }
+        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// The service's own text, and what is known of its causes.
+fn failed(waiting: &Waiting, message: &str) -> Failure {
+    let failure = Failure::failed(format!("cannot {}", waiting.doing)).because(message);
+    match hint(message) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Known causes of a version that does not come up.
+fn hint(message: &str) -> Option<&'static str> {
+    const KNOWN: [(&str, &str); 7] = [
+        (
+            "failed to install",
+            "the package or one of its requirements does not install there; \
+            try it here: pip install --target DIR the sdist in the bundle's dist/",
+        ),
+        ("cannot be found", "predictionClass must be MODULE.CLASS of a module in the package"),
+        ("invalid signature", "predict must take exactly (self, instances) and **kwargs"),
+        (
+            "No module named",
+            "the model needs a package that its requirements.txt does not name; \
+            add it: aip-bundle --requirement NAME==VERSION",
+        ),
+        ("memory", "the model is too large for the machine; try --machine-type mls1-c4-m2"),
+        ("deadline", "loading took too long; look at what from_path does"),
+        (
+            "Failed to load model",
+            "from_path raised; the model's requirements must be installable \
+            on the Python that serves it",
+        ),
+    ];
+    KNOWN.iter().find(|(text, _)| message.contains(text)).map(|(_, hint)| *hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_failures_have_a_hint() {
+        let text = "Create Version failed. Bad model detected with error:  \"Failed to load model: \
+                    User-provided package x.tar.gz failed to install: … (Error code: 0)\"";
+        assert!(hint(text).unwrap().contains("pip install"));
+        assert_eq!(hint("something else"), None);
+    }
+}
