@@ -3,13 +3,17 @@
 import base64
 import hashlib
 import io
+import json
 import os
+import urllib.error
+import urllib.request
 
 import google_crc32c
 import pytest
 from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
+from google.cloud.storage import transfer_manager
 
 CHUNK = 256 * 1024
 
@@ -161,10 +165,6 @@ def test_a_wrong_checksum_is_refused(emulator, bucket, field):
         b'--x\r\nContent-Type: application/json\r\n\r\n{"name":"bad","%s":"%s"}\r\n'
         b"--x\r\nContent-Type: text/plain\r\n\r\ndata\r\n--x--\r\n"
     ) % (field.encode(), wrong.encode())
-    import json
-    import urllib.error
-    import urllib.request
-
     request = urllib.request.Request(
         f"{emulator.url}/upload/storage/v1/b/{bucket}/o?uploadType=multipart",
         boundary,
@@ -190,8 +190,6 @@ def test_metadata_is_patched_and_deleted(there):
 
 
 def test_many_in_parallel(there, tmp_path):
-    from google.cloud.storage import transfer_manager
-
     names = [f"{i:03}" for i in range(60)]
     for name in names:
         (tmp_path / name).write_bytes(os.urandom(2000))

@@ -73,6 +73,9 @@ def json_schema(node, *, request):
         schema["items"] = json_schema(node["items"], request=request)
     elif kind == "string" and node.get("format") in FORMATS:
         schema["pattern"] = FORMATS[node["format"]]
+        if request and node["format"] in ("int64", "uint64"):
+            # Google reads either, and its own clients send either.
+            schema["type"] = ["string", "integer"]
     if "enum" in node:
         schema["enum"] = node["enum"]
     return schema
@@ -190,8 +193,18 @@ def body_problems(api, method, entry):
         if body not in (None, {}, ""):
             yield f"a request body that {method.id} does not have"
     elif body is not None and method.request != "GoogleCloudMlV1__PredictRequest":
+        is_patch = method.verb == "PATCH"
+        if is_patch:
+            body = without_nulls(body)
         # A patch may carry what it does not mask, and the default version's name.
-        yield from api.problems(method.request, body, request=method.verb != "PATCH")
+        yield from api.problems(method.request, body, request=not is_patch)
+
+
+def without_nulls(value):
+    """In a patch, null takes a field away, whatever its type."""
+    if isinstance(value, dict):
+        return {key: without_nulls(child) for key, child in value.items() if child is not None}
+    return value
 
 
 def answer_problems(api, method, entry):

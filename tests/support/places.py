@@ -1,6 +1,7 @@
 """Where things are in the checkout."""
 
 import os
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,9 +22,14 @@ def python(major):
     return str(VENV / f"mlflow{major}" / "bin" / "python")
 
 
+# How this machine reaches the package registries.
+NETWORK = re.compile(r"(UV|PIP|SSL_CERT)_\w+|REQUESTS_CA_BUNDLE|\w+_PROXY", re.IGNORECASE)
+
+
 def base_env(home):
     """An environment in which nobody's own settings reach a test."""
-    return {
+    network = {name: value for name, value in os.environ.items() if NETWORK.fullmatch(name)}
+    return network | {
         "PATH": os.pathsep.join(
             [str(BIN), str(VENV / "mlflow3/bin"), str(VENV / "bin"), os.environ["PATH"]]
         ),
