@@ -10,6 +10,7 @@ mod connection;
 mod drain;
 mod error;
 mod faults;
+mod fields;
 pub mod ml;
 mod run;
 mod runtime;

@@ -5,8 +5,9 @@ use std::io::SeekFrom;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
-    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE,
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING,
+    CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE,
+    WARNING,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -19,6 +20,7 @@ use super::object::Object;
 use super::objects::ObjectParams;
 use super::params::{Params, Target};
 use super::precondition::Preconditions;
+use super::transcode;
 use crate::error::ApiError;
 use crate::state::App;
 
@@ -32,11 +34,28 @@ pub(super) async fn get(
     Params(params): Params<ObjectParams>,
     Params(conditions): Params<Preconditions>,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> Response {
     media(&app, &target, params.generation, &conditions, &headers)
 }
 
+/// Who asks for content gets refusals as text as well.
 pub(super) fn media(
+    app: &App,
+    target: &Target,
+    generation: Option<i64>,
+    conditions: &Preconditions,
+    headers: &HeaderMap,
+) -> Response {
+    content(app, target, generation, conditions, headers).unwrap_or_else(|err| {
+        let status = StatusCode::from_u16(err.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if status == StatusCode::NOT_MODIFIED {
+            return status.into_response();
+        }
+        (status, err.message().to_owned()).into_response()
+    })
+}
+
+fn content(
     app: &App,
     Target { bucket, object }: &Target,
     generation: Option<i64>,
@@ -45,14 +64,18 @@ pub(super) fn media(
 ) -> Result<Response, ApiError> {
     let (object, file) = app.storage.open_object(bucket, object, generation)?;
     conditions.check_read(&object)?;
-    let range = headers.get(RANGE).and_then(|value| value.to_str().ok()).map(str::trim);
-    let (status, first, length) = match range.map_or(Range::All, |r| Range::parse(r, object.size)) {
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if transcode::applies(&object, header(ACCEPT_ENCODING)) {
+        return Ok(transcoded(&object, file));
+    }
+    let range = header(RANGE).map_or(Range::All, |range| Range::parse(range.trim(), object.size));
+    let (status, first, length) = match range {
         Range::All => (StatusCode::OK, 0, object.size),
         Range::Part { first, length } => (StatusCode::PARTIAL_CONTENT, first, length),
         Range::Outside => return Ok(outside(&object)),
     };
-    let mut answer =
-        (status, Body::from_stream(pieces(file.into(), first, length))).into_response();
+    let body = Body::from_stream(pieces(file.into(), first, length));
+    let mut answer = (status, body).into_response();
     let headers = answer.headers_mut();
     describe(&object, headers);
     headers.insert(CONTENT_LENGTH, length.into());
@@ -61,6 +84,17 @@ pub(super) fn media(
         set(headers, CONTENT_RANGE, &range);
     }
     Ok(answer)
+}
+
+/// Ranges are of what is stored, and so are ignored here.
+fn transcoded(object: &Object, file: std::fs::File) -> Response {
+    let mut answer = transcode::unpack(file).into_response();
+    let headers = answer.headers_mut();
+    describe(object, headers);
+    headers.remove(CONTENT_ENCODING);
+    headers.remove(ACCEPT_RANGES);
+    set(headers, WARNING, "214 UploadServer gunzipped");
+    answer
 }
 
 fn outside(object: &Object) -> Response {

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use globset::{GlobBuilder, GlobMatcher};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::object::Object;
@@ -22,12 +22,18 @@ const MAX_PAGE: usize = 1000;
 pub(super) struct ListParams {
     prefix: String,
     delimiter: String,
+    #[serde(deserialize_with = "boolean")]
     include_trailing_delimiter: bool,
     max_results: Option<usize>,
     page_token: String,
     start_offset: String,
     end_offset: String,
     match_glob: String,
+}
+
+/// Python's clients write `True`.
+fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    String::deserialize(deserializer).map(|text| text.eq_ignore_ascii_case("true"))
 }
 
 pub(super) async fn list(

@@ -17,15 +17,18 @@ mod range;
 mod resumable;
 mod session;
 mod store;
+mod transcode;
 mod upload;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
 use axum::routing::{any, get, post};
 
 pub(crate) use session::Sessions;
 pub use store::{NoSuchBucket, ObjectMeta, Store};
 
+use crate::fields;
 use crate::state::App;
 
 /// An object's name is one segment of the path: its slashes come as `%2F`.
@@ -45,4 +48,5 @@ pub(crate) fn router() -> Router<App> {
         .route("/upload/storage/v1/b/{bucket}/o", any(upload::handle))
         .route("/resumable/upload/storage/v1/b/{bucket}/o", any(upload::handle))
         .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(fields::select))
 }

@@ -202,3 +202,85 @@ impl Multipart {
 fn malformed(what: &str) -> ApiError {
     ApiError::storage(400, "badRequest", format!("Malformed multipart body: {what}."))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use futures_util::stream;
+
+    use super::*;
+
+    /// The parts of a body that arrives `step` bytes at a time.
+    async fn parts(body: &[u8], step: usize) -> Result<Vec<(String, Vec<u8>)>, ApiError> {
+        let pieces: Vec<_> = body.chunks(step).map(|c| Ok::<_, axum::Error>(c.to_vec())).collect();
+        let body = Body::from_stream(stream::iter(pieces));
+        let mut multipart = Multipart::new(Pieces::new(body), "B");
+        let mut parts = Vec::new();
+        while let Some(content_type) = multipart.next_part().await? {
+            parts.push((content_type, multipart.small_content(usize::MAX).await?));
+        }
+        multipart.drain().await?;
+        Ok(parts)
+    }
+
+    /// Whatever the network cuts a body into, the parts are the same.
+    async fn check(body: &[u8], expected: &[(&str, &[u8])]) {
+        for step in 1..=body.len() {
+            let found = parts(body, step).await.unwrap_or_else(|err| panic!("{step}: {err:?}"));
+            let found: Vec<_> = found.iter().map(|(t, c)| (t.as_str(), c.as_slice())).collect();
+            assert_eq!(found, expected, "in steps of {step}");
+        }
+    }
+
+    #[tokio::test]
+    async fn as_the_standard_has_it() {
+        let body = b"preamble\r\n--B\r\nContent-Type: application/json\r\nX: y\r\n\r\n{}\r\n\
+                     --B\r\ncontent-type:text/plain\r\n\r\na\r\nb\r\n--B--\r\nepilogue";
+        check(body, &[("application/json", b"{}"), ("text/plain", b"a\r\nb")]).await;
+    }
+
+    #[tokio::test]
+    async fn bare_line_feeds() {
+        let body = b"--B\nContent-Type: a/b\n\n{}\n--B\n\ncontent\r\n--B--";
+        // A CR before the delimiter's LF is content
+        check(body, &[("a/b", b"{}"), ("", b"content\r")]).await;
+    }
+
+    #[tokio::test]
+    async fn parts_without_headers_or_content() {
+        check(b"--B\r\n\r\n{}\r\n--B\r\n\r\n\r\n--B--\r\n", &[("", b"{}"), ("", b"")]).await;
+        check(b"--B\r\nA: b\r\n\r\n--B\r\n\r\nx\r\n--B--", &[("", b""), ("", b"x")]).await;
+    }
+
+    #[tokio::test]
+    async fn content_that_looks_like_a_delimiter() {
+        let content = b"--B\r\n-\r\n--Bx\r\n--\r\n--C--\n--B--\r\r\n";
+        let body = [b"--B\r\n\r\n \r\n--B \r\n\r\nx", &content[..], b"\r\n--B--"].concat();
+        let media = [b"x", &content[..]].concat();
+        check(&body, &[("", b" "), ("", &media)]).await;
+    }
+
+    #[tokio::test]
+    async fn truncated_bodies_are_refused() {
+        let whole = b"--B\r\n\r\n{}\r\n--B\r\n\r\nmedia\r\n--B--";
+        for length in 0..whole.len() {
+            assert!(parts(&whole[..length], 5).await.is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn boundaries() {
+        let cases = [
+            ("multipart/related; boundary=abc", Some("abc")),
+            ("multipart/related; boundary=\"a=;b\"; type=x", Some("a=;b")),
+            ("Multipart/Related;BOUNDARY='===1=='", Some("===1==")),
+            ("multipart/related; type=x; boundary=a", Some("a")),
+            ("multipart/related", None),
+            ("multipart/related; boundary=", None),
+            ("multipart/form-data; boundary=abc", None),
+        ];
+        for (content_type, expected) in cases {
+            assert_eq!(boundary(content_type), expected, "{content_type}");
+        }
+    }
+}

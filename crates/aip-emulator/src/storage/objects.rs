@@ -31,7 +31,7 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if params.alt.as_deref() == Some("media") {
-        return download::media(&app, &target, params.generation, &conditions, &headers);
+        return Ok(download::media(&app, &target, params.generation, &conditions, &headers));
     }
     let object = app.storage.get(&target.bucket, &target.object, params.generation)?;
     conditions.check_read(&object)?;
