@@ -1,6 +1,9 @@
 //! A model at a service.
 
+use gcp::Request;
 use gcp::ml::{self, Service};
+use serde_json::json;
+use stage::{Output, Process};
 
 #[derive(Debug)]
 pub struct Place {
@@ -24,5 +27,12 @@ impl Place {
     /// `projects/P/models/M/versions/V`.
     pub fn version_name(&self, version: &str) -> String {
         ml::version_name(&self.project, &self.model, version)
+    }
+
+    /// What a verb that answers with JSON says in a dry run.
+    pub fn dry(&self, process: &Process, request: &Request) -> Output {
+        let shown = self.service.api().describe(request);
+        process.would(&shown);
+        Output::Json(json!({"dryRun": true, "requests": [shown]}))
     }
 }

@@ -1,0 +1,143 @@
+//! Which file becomes which object.
+
+use std::path::{Path, PathBuf};
+
+use deployment::{Deployment, Extra, File, Object, Upload};
+use stage::{Failure, settings};
+
+/// One file and the object it becomes.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) path: PathBuf,
+    pub(crate) bucket: String,
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) crc32c: String,
+}
+
+impl Item {
+    pub(crate) fn uri(&self) -> String {
+        format!("gs://{}/{}", self.bucket, self.name)
+    }
+
+    pub(crate) fn object(&self, generation: Option<u64>) -> Object {
+        Object {
+            uri: self.uri(),
+            size: self.size,
+            crc32c: self.crc32c.clone(),
+            generation,
+            extra: Extra::new(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) items: Vec<Item>,
+    pub(crate) bucket: String,
+    /// Everything lies below it; ends with a slash.
+    pub(crate) prefix: String,
+    /// The model's files lie below it; nothing else may.
+    pub(crate) model_prefix: String,
+    deployment_uri: String,
+    package_uris: Vec<String>,
+}
+
+impl Plan {
+    pub(crate) fn make(document: &Deployment) -> Result<Self, Failure> {
+        let fetch = document.fetched()?;
+        let bundle = document.bundled()?;
+        let (root, model) = document
+            .spec
+            .production_uri()
+            .zip(document.spec.model_artifact_uri())
+            .ok_or_else(|| settings::BUCKET.missing())?;
+        let [root, model]: [gcp::storage::GsUri; 2] = [parse(&root)?, parse(&model)?];
+
+        let mut items = Vec::with_capacity(fetch.files.len() + 1);
+        let sdist = Path::new(&bundle.sdist.path);
+        let sdist_name = sdist.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{}{sdist_name}", root.name);
+        items.push(item(&bundle.directory, &bundle.sdist, &root.bucket, name)?);
+        for file in &fetch.files {
+            let name = format!("{}{}", model.name, file.path);
+            items.push(item(&bundle.model_directory, file, &root.bucket, name)?);
+        }
+        Ok(Self {
+            package_uris: vec![items[0].uri()],
+            deployment_uri: model.to_string(),
+            items,
+            bucket: root.bucket,
+            prefix: root.name,
+            model_prefix: model.name,
+        })
+    }
+
+    /// Whether the files are still what the document says. A look at the size
+    /// costs nothing; the service compares every byte.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        for item in &self.items {
+            let shown = item.path.display();
+            let found = std::fs::metadata(&item.path).map_err(|error| {
+                Failure::failed(format!("cannot read '{shown}'"))
+                    .cause(&error)
+                    .hint("run mlf-fetch and aip-bundle again")
+            })?;
+            if found.len() != item.size {
+                let message =
+                    format!("'{shown}' has {} bytes, the document says {}", found.len(), item.size);
+                return Err(Failure::failed(message).hint("run mlf-fetch and aip-bundle again"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn prefix(&self) -> String {
+        format!("gs://{}/{}", self.bucket, self.prefix)
+    }
+
+    pub(crate) fn record(&self, extra: Extra) -> Upload {
+        Upload {
+            deployment_uri: self.deployment_uri.clone(),
+            package_uris: self.package_uris.clone(),
+            extra,
+            ..Upload::default()
+        }
+    }
+}
+
+fn parse(uri: &str) -> Result<gcp::storage::GsUri, Failure> {
+    uri.parse().map_err(|error: gcp::storage::GsUriError| Failure::usage(error.to_string()))
+}
+
+/// The document may have been edited, so its paths are not trusted.
+fn item(directory: &str, file: &File, bucket: &str, name: String) -> Result<Item, Failure> {
+    use std::path::Component;
+
+    let inside =
+        Path::new(&file.path).components().all(|part| matches!(part, Component::Normal(_)));
+    if !inside || file.path.is_empty() {
+        return Err(Failure::input(format!("the path '{}' leaves its directory", file.path)));
+    }
+    Ok(Item {
+        path: Path::new(directory).join(&file.path),
+        bucket: bucket.into(),
+        name,
+        size: file.size,
+        crc32c: file.crc32c.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_below_their_directory() {
+        let file = |path: &str| File { path: path.into(), ..File::default() };
+        for bad in ["../x", "/etc/passwd", "a/../../b", "", "."] {
+            assert!(item("/d", &file(bad), "b", String::new()).is_err(), "{bad}");
+        }
+        assert!(item("/d", &file("a/b c/é"), "b", String::new()).is_ok());
+    }
+}

@@ -1,0 +1,131 @@
+//! Bringing the bucket to what the plan says.
+
+use std::collections::HashMap;
+
+use deployment::Object;
+use gcp::storage::{Insert, ObjectMeta, Storage};
+use log::{debug, info};
+use stage::{Failure, Process};
+
+use crate::plan::{Item, Plan};
+
+/// What was there before, by name.
+pub(crate) type There = HashMap<String, ObjectMeta>;
+
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) objects: Vec<Object>,
+    pub(crate) count: usize,
+    pub(crate) bytes: u64,
+}
+
+/// One listing instead of a question for each file.
+pub(crate) fn listed(storage: &Storage, plan: &Plan) -> Result<There, Failure> {
+    let objects = storage.list(&plan.bucket, &plan.prefix).map_err(|error| {
+        let bucket = &plan.bucket;
+        let status = error.status();
+        let failure = Failure::from(error).context(format!("cannot upload to bucket '{bucket}'"));
+        match status {
+            Some(404) => failure
+                .hint(format!("make the bucket: gcloud storage buckets create gs://{bucket}")),
+            Some(403) => {
+                failure.hint(format!("grant the caller roles/storage.objectUser on gs://{bucket}"))
+            }
+            _ => failure,
+        }
+    })?;
+    Ok(objects.into_iter().map(|object| (object.name.clone(), object)).collect())
+}
+
+/// Objects among the model's that are not the model's: left from another upload
+/// under the same name, they would be served with it.
+pub(crate) fn extra(
+    storage: &Storage,
+    plan: &Plan,
+    there: &There,
+    delete: bool,
+) -> Result<(), Failure> {
+    let planned: std::collections::HashSet<_> =
+        plan.items.iter().map(|item| item.name.as_str()).collect();
+    let mut extra: Vec<_> = there
+        .values()
+        .filter(|object| object.name.starts_with(&plan.model_prefix))
+        .filter(|object| !planned.contains(object.name.as_str()))
+        .collect();
+    extra.sort_by(|a, b| a.name.cmp(&b.name));
+    let Some(first) = extra.first() else { return Ok(()) };
+    if !delete {
+        let message = format!(
+            "'gs://{}/{}' holds {} objects that are not part of the model, such as '{}'",
+            plan.bucket,
+            plan.model_prefix,
+            extra.len(),
+            first.name
+        );
+        return Err(Failure::failed(message)
+            .hint("remove them with --delete-extra, or choose another --route or version name"));
+    }
+    for object in &extra {
+        storage.delete(&plan.bucket, object)?;
+        info!("removed gs://{}/{}", plan.bucket, object.name);
+    }
+    Ok(())
+}
+
+/// Sends what differs, the largest first, so that none is left to go alone.
+pub(crate) fn all(
+    process: &Process,
+    storage: &Storage,
+    plan: &Plan,
+    there: &There,
+    jobs: usize,
+) -> Result<Sent, Failure> {
+    let same =
+        |item: &Item| there.get(&item.name).filter(|object| object.holds(item.size, &item.crc32c));
+    let mut different: Vec<_> = plan.items.iter().filter(|item| same(item).is_none()).collect();
+    different.sort_by_key(|item| std::cmp::Reverse(item.size));
+    let bytes = different.iter().map(|item| item.size).sum();
+    let progress = process.progress(format!("to {}", plan.prefix()), bytes);
+    let count = different.len();
+    let written = transport::for_each(different, jobs, |item| {
+        let replaces = there.get(&item.name).map_or(0, |object| object.generation);
+        let object = write(storage, item, replaces, &|sent| progress.advance(sent))?;
+        debug!("wrote {} (generation {})", item.uri(), object.generation);
+        Ok::<_, Failure>((item.name.clone(), object))
+    })?;
+    let written: There = written.into_iter().collect();
+    let now = |item: &Item| written.get(&item.name).or_else(|| same(item));
+    let objects =
+        plan.items.iter().map(|item| item.object(now(item).map(|object| object.generation)));
+    Ok(Sent { objects: objects.collect(), count, bytes })
+}
+
+fn write(
+    storage: &Storage,
+    item: &Item,
+    replaces: u64,
+    sent: &(dyn Fn(u64) + Sync),
+) -> Result<ObjectMeta, Failure> {
+    let insert = Insert {
+        bucket: &item.bucket,
+        name: &item.name,
+        content: &item.path,
+        size: item.size,
+        crc32c: &item.crc32c,
+        replaces,
+    };
+    storage.insert(&insert, sent).map_err(|error| {
+        let status = error.status();
+        let failure = Failure::from(error).context(format!("cannot write '{}'", item.uri()));
+        match status {
+            Some(400) => failure.hint(format!(
+                "'{}' may have changed since it was fetched; run mlf-fetch and aip-bundle again",
+                item.path.display()
+            )),
+            Some(412) => {
+                failure.hint("someone else has written it meanwhile; look at it, then run it again")
+            }
+            _ => failure,
+        }
+    })
+}
