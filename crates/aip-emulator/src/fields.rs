@@ -46,7 +46,7 @@ pub(crate) async fn select(request: Request, next: Next) -> Response {
 
 /// What to keep of an object, by key. An empty mask keeps everything.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Mask(BTreeMap<String, Mask>);
+struct Mask(BTreeMap<String, Self>);
 
 impl Mask {
     fn parse(text: &str) -> Option<Self> {

@@ -4,6 +4,7 @@
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::header::HOST;
 use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -17,6 +18,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // The parser would put U+FFFD for what is not UTF-8
+        let query = percent_decode_str(parts.uri.query().unwrap_or_default());
+        if query.decode_utf8().is_err() {
+            return Err(invalid("The query is not in UTF-8."));
+        }
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(params)) => Ok(Self(params)),
             Err(err) => Err(invalid(&err.body_text())),

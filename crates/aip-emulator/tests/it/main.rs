@@ -1,0 +1,9 @@
+//! The emulator from outside: over the network, and as a process.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod faults;
+mod objects;
+mod process;
+mod support;
+mod uploads;
