@@ -10,7 +10,9 @@ use super::models::with_type;
 use super::operations::{FAILED_PRECONDITION, Outcome};
 use super::snapshot::{Item, copy};
 use super::{Ml, versions};
-use crate::runtime::{InstallError, Interpreter, StartError, Worker, install, say};
+use crate::runtime::{
+    EnvironmentError, InstallError, Interpreter, StartError, Worker, install, say,
+};
 use crate::storage::Store;
 
 /// One version on its way.
@@ -86,21 +88,20 @@ impl Deployment {
         });
     }
 
+    /// What pip said is for whoever watches the emulator; the client is told
+    /// what the service told, down to the command that it ran.
     fn not_installed(&self, err: &InstallError) -> String {
         let subject = format!("{}/{}: {}", self.model, self.version, err.package);
         match &err.cause {
-            crate::runtime::EnvironmentError::Failed(failed) => failed.show(&subject),
-            crate::runtime::EnvironmentError::Io(cause) => say(&format!("{subject}: {cause}")),
+            EnvironmentError::Failed(failed) => failed.show(&subject),
+            EnvironmentError::Io(cause) => say(&format!("{subject}: {cause}")),
         }
-        let arguments: Vec<String> = err.command.iter().map(|part| format!("'{part}'")).collect();
-        let command = match arguments.as_slice() {
-            [] => "'pip', 'install', '-r', 'requirements'".to_owned(),
-            arguments => arguments.join(", "),
-        };
         format!(
-            "Failed to load model: User-provided package {} failed to install: Command \
-             '['python-default', {command}]' returned non-zero exit status 1 (Error code: 0)",
-            err.package
+            "Failed to load model: User-provided package {package} failed to install: Command \
+             '['python-default', '-m', 'pip', 'install', '--target=/tmp/custom_lib', \
+             '--no-cache-dir', '-b', '/tmp/pip_builds', '/tmp/custom_code/{package}']' returned \
+             non-zero exit status 1 (Error code: 0)",
+            package = err.package
         )
     }
 

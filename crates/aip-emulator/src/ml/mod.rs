@@ -18,8 +18,9 @@ mod snapshot;
 mod versions;
 mod workers;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use router::router;
 
@@ -46,6 +47,17 @@ struct Inner {
     /// Where clients reach us, learnt from the first request; a predictor that
     /// reads from its bucket is sent there as well
     endpoint: OnceLock<String>,
+    said: Mutex<HashSet<String>>,
+}
+
+impl Inner {
+    /// A remark that every further version would only repeat.
+    fn say_once(&self, remark: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert(remark.to_owned()) {
+            crate::runtime::say(remark);
+        }
+    }
 }
 
 impl Ml {
@@ -61,6 +73,7 @@ impl Ml {
             interpreters: Interpreters::new(options.pythons.clone(), uv.clone()),
             environments: Environments::new(environments, uv),
             endpoint: OnceLock::new(),
+            said: Mutex::default(),
             dir,
         }))
     }

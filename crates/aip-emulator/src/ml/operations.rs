@@ -122,19 +122,16 @@ impl Catalog {
                 operation.finish(Outcome::Error { code: UNAVAILABLE, message });
             }
             for model in project.models.values_mut() {
-                model.versions.retain(|_, version| version.state != State::Deleting);
                 for version in model.versions.values_mut() {
                     match version.state {
-                        State::Creating => {
+                        State::Creating | State::Deleting => {
                             version.state = State::Failed;
                             version.error_message = Some(message.to_owned());
                         }
                         State::Updating => version.state = State::Ready,
-                        State::Ready | State::Failed | State::Deleting => {}
+                        State::Ready | State::Failed => {}
                     }
                 }
-                let default = model.default_version.take();
-                model.default_version = default.filter(|name| model.versions.contains_key(name));
             }
         }
     }

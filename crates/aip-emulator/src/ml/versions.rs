@@ -14,7 +14,7 @@ use super::refusal::{exists, invalid, precondition, quota};
 use super::router::Call;
 use super::{labels, mask, names, rules, schema, snapshot};
 use crate::error::ApiError;
-use crate::runtime::{Interpreter, say};
+use crate::runtime::Interpreter;
 
 /// Per project, over all its models.
 const MAX_VERSIONS: usize = 200;
@@ -48,7 +48,7 @@ pub(super) async fn create(call: &Call, project: &str, model: &str) -> Result<Re
     call.app.ml.spawn(project, &id, deployment.run());
     let mut response = started(call, project, &id)?;
     if let Some(notice) = notice {
-        say(&format!("{model}/{name}: {notice}"));
+        call.ml().say_once(&notice);
         if let Ok(value) = HeaderValue::from_str(&notice) {
             response.headers_mut().insert(NOTICE, value);
         }

@@ -20,13 +20,11 @@ struct Metadata {
     legacy: Vec<PathBuf>,
 }
 
-/// Packages that did not install.
+/// A package that did not install.
 #[derive(Debug)]
 pub(crate) struct InstallError {
-    /// The file name of the package
+    /// Its file name
     pub package: String,
-    /// The arguments of the command that failed, when it was pip
-    pub command: Vec<String>,
     pub cause: environment::Error,
 }
 
@@ -42,39 +40,34 @@ pub(crate) async fn install(
     packages: &[PathBuf],
     lib: &Path,
 ) -> Result<PathBuf, InstallError> {
-    let error = |package: &Path, command: Vec<String>, cause: environment::Error| InstallError {
-        package: package.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        command,
-        cause,
-    };
     let first = packages.first().map_or(Path::new(""), PathBuf::as_path);
-    let metadata = metadata(python, packages).await.map_err(|e| error(first, Vec::new(), e))?;
+    let metadata = metadata(python, packages).await.map_err(|err| failed(first, err))?;
     let requires = metadata.requires.as_deref();
-    let runtime = environments
-        .ensure(python, requires.unwrap_or_default())
-        .await
-        .map_err(|e| error(first, Vec::new(), e))?;
+    let runtime = environments.ensure(python, requires.unwrap_or_default()).await;
+    let runtime = runtime.map_err(|err| failed(first, err))?;
     for package in packages {
-        let legacy = metadata.legacy.contains(package);
-        let pip = installer(environments, python, legacy)
-            .await
-            .map_err(|e| error(package, Vec::new(), e))?;
-        let arguments = arguments(package, lib, requires.is_some(), legacy);
-        let mut command = Command::new(pip);
-        command.args(&arguments);
-        process::run(command).await.map_err(|e| error(package, arguments, e.into()))?;
+        let is_legacy = metadata.legacy.contains(package);
+        let pip = installer(environments, python, is_legacy).await;
+        let mut command = Command::new(pip.map_err(|err| failed(package, err))?);
+        command.args(arguments(package, lib, requires.is_some(), is_legacy));
+        process::run(command).await.map_err(|err| failed(package, err.into()))?;
     }
     Ok(runtime)
 }
 
-fn arguments(package: &Path, lib: &Path, resolved: bool, legacy: bool) -> Vec<String> {
+fn failed(package: &Path, cause: environment::Error) -> InstallError {
+    let package = package.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    InstallError { package, cause }
+}
+
+fn arguments(package: &Path, lib: &Path, is_resolved: bool, is_legacy: bool) -> Vec<String> {
     let mut arguments: Vec<String> =
-        ["-m", "pip", "install", "--no-cache-dir", "--no-input"].map(str::to_owned).to_vec();
+        ["-I", "-m", "pip", "install", "--no-cache-dir", "--no-input"].map(str::to_owned).to_vec();
     arguments.push(format!("--target={}", lib.display()));
-    if resolved {
+    if is_resolved {
         arguments.push("--no-deps".to_owned());
     }
-    if legacy {
+    if is_legacy {
         // As when the service ran: setup.py uses the setuptools that is there.
         arguments.push("--no-build-isolation".to_owned());
     }
@@ -87,11 +80,11 @@ fn arguments(package: &Path, lib: &Path, resolved: bool, legacy: bool) -> Vec<St
 async fn installer(
     environments: &Environments,
     python: &Interpreter,
-    legacy: bool,
+    is_legacy: bool,
 ) -> Result<PathBuf, environment::Error> {
     let mut command = Command::new(&python.path);
-    command.args(["-m", "pip", "--version"]);
-    if !legacy && process::run(command).await.is_ok() {
+    command.args(["-I", "-m", "pip", "--version"]);
+    if !is_legacy && process::run(command).await.is_ok() {
         return Ok(python.path.clone());
     }
     environments.ensure(python, &BUILD_TOOLS.map(str::to_owned)).await

@@ -183,15 +183,15 @@ impl Process {
                     Err(_) => Err(PredictError::TimedOut),
                 },
             };
-            let failed = answer.as_ref().err().copied();
+            let is_over = answer.is_err();
             // The client may have left meanwhile.
             let _ = job.answer.send(answer);
-            if let Some(failed) = failed {
-                say(&format!("{}: the worker is ended ({failed:?})", self.label));
+            if is_over {
                 break;
             }
         }
-        self.end().await;
+        let status = self.end().await;
+        say(&format!("{}: the worker ended, {status}", self.label));
         drop(jobs);
     }
 
@@ -224,19 +224,17 @@ impl Process {
     /// the service gave the bare exit status.
     async fn ended_early(mut self) -> String {
         let status = timeout(GRACE, self.child.wait()).await;
-        let code = match status {
-            Ok(Ok(status)) => status.code().map_or_else(|| status.to_string(), |c| c.to_string()),
-            _ => "no answer".to_owned(),
-        };
-        self.end().await;
-        unexpected(&code)
+        let code = status.ok().and_then(Result::ok).and_then(|status| status.code());
+        let status = self.end().await;
+        unexpected(&code.map_or(status, |code| code.to_string()))
     }
 
-    async fn end(&mut self) {
+    /// Asks first, then insists; says how the process ended.
+    async fn end(&mut self) -> String {
         self.group.signal(Signal::TERM);
         let _ = timeout(GRACE, self.child.wait()).await;
         self.group.signal(Signal::KILL);
-        let _ = self.child.wait().await;
+        self.child.wait().await.map_or_else(|err| err.to_string(), |status| status.to_string())
     }
 }
 
