@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::server::{Config, StartError};
 use crate::state::Options;
@@ -129,6 +129,11 @@ pub(crate) enum CliError {
     Signals(#[source] std::io::Error),
     #[error("cannot write to stdout")]
     Stdout(#[source] std::io::Error),
+}
+
+/// The command line's grammar, for manuals and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// The whole program.

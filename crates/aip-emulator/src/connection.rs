@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
+use axum::extract::Request;
+use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,9 +21,19 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// The connection of a request; none if it did not come over a socket.
+    pub(crate) fn of(request: &Request) -> Option<Self> {
+        let info = request.extensions().get::<ConnectInfo<Self>>();
+        info.map(|ConnectInfo(connection)| connection.clone())
+    }
+
     /// Nothing more goes out; the peer sees "connection reset".
     pub(crate) fn reset(&self) {
         self.reset.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_reset(&self) -> bool {
+        self.reset.load(Ordering::SeqCst)
     }
 }
 
@@ -63,7 +74,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     fn check(&self) -> io::Result<()> {
-        if self.connection.reset.load(Ordering::SeqCst) {
+        if self.connection.is_reset() {
             // Without lingering, closing sends RST rather than FIN
             self.stream.set_zero_linger()?;
             return Err(io::ErrorKind::ConnectionReset.into());

@@ -14,11 +14,14 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::{Stream, StreamExt as _};
 
+use crate::connection::Connection;
+
 /// A client that sends no more does not keep its answer waiting for long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn drain(request: Request, next: Next) -> Response {
     let left = Arc::new(Mutex::new(None));
+    let connection = Connection::of(&request);
     let (parts, body) = request.into_parts();
     if body_is_empty(&body) {
         return next.run(Request::from_parts(parts, body)).await;
@@ -26,7 +29,8 @@ pub(crate) async fn drain(request: Request, next: Next) -> Response {
     let borrowed = Lent { stream: Some(body.into_data_stream()), left: left.clone() };
     let answer = next.run(Request::from_parts(parts, Body::from_stream(borrowed))).await;
     let rest = left.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(mut rest) = rest {
+    let gone = connection.is_some_and(|connection| connection.is_reset());
+    if let Some(mut rest) = rest.filter(|_| !gone) {
         let read = async { while matches!(rest.next().await, Some(Ok(_))) {} };
         let _ = tokio::time::timeout(PATIENCE, read).await;
     }

@@ -11,6 +11,7 @@ mod drain;
 mod error;
 mod faults;
 mod fields;
+mod guard;
 pub mod ml;
 mod run;
 mod runtime;
@@ -24,7 +25,7 @@ mod traffic;
 
 use axum::middleware::{from_fn, from_fn_with_state};
 
-pub use cli::main;
+pub use cli::{command, main};
 pub use error::ApiError;
 pub use server::{Config, Emulator};
 pub use state::{App, Options};
@@ -39,6 +40,7 @@ pub fn app(state: App) -> axum::Router {
         .layer(from_fn_with_state(state.clone(), faults::inject))
         .merge(faults::router())
         .fallback(async || ApiError::storage(404, "notFound", "Not Found"))
+        .layer(from_fn(guard::admit))
         .layer(from_fn(drain::drain));
     let router = match state.traffic.clone() {
         Some(traffic) => router.layer(from_fn_with_state(traffic, traffic::record)),

@@ -1,5 +1,6 @@
 //! The emulator as a whole: a directory, a listener, and what ends with it.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ pub struct Emulator {
     app: App,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
+    /// Held as long as the directory is in use
+    lock: File,
     temporary: Option<TempDir>,
 }
 
@@ -44,6 +47,8 @@ pub enum StartError {
     Listen(SocketAddr, #[source] io::Error),
     #[error("cannot use the directory '{0}'")]
     DataDir(PathBuf, #[source] io::Error),
+    #[error("the directory '{0}' is in use by another emulator")]
+    InUse(PathBuf),
     #[error("cannot write the traffic log '{0}'")]
     TrafficLog(PathBuf, #[source] io::Error),
 }
@@ -56,6 +61,7 @@ impl Emulator {
             return Err(StartError::NotLoopback(config.listen));
         }
         let (data_dir, temporary) = data_dir(config.data_dir)?;
+        let lock = lock(&data_dir)?;
         let options = Options { data_dir: data_dir.clone(), ..config.options };
         let mut app = App::new(options).map_err(|err| StartError::DataDir(data_dir, err))?;
         if let Some(path) = config.traffic_log {
@@ -70,7 +76,7 @@ impl Emulator {
             let _ = stopped.await;
         });
         let server = tokio::spawn(server.into_future());
-        Ok(Self { address, app, stop, server, temporary })
+        Ok(Self { address, app, stop, server, lock, temporary })
     }
 
     pub fn url(&self) -> String {
@@ -93,7 +99,7 @@ impl Emulator {
             server.abort();
         }
         self.app.ml.shutdown().await;
-        drop(self.temporary);
+        drop((self.lock, self.temporary));
     }
 }
 
@@ -105,4 +111,15 @@ fn data_dir(wanted: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), Start
     };
     let absolute = std::fs::create_dir_all(&dir).and_then(|()| dir.canonicalize());
     absolute.map(|dir| (dir, None)).map_err(|err| StartError::DataDir(dir, err))
+}
+
+/// Two emulators would each overwrite what the other does not know of.
+fn lock(dir: &Path) -> Result<File, StartError> {
+    let failed = |err| StartError::DataDir(dir.to_owned(), err);
+    let file = File::create(dir.join(".lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(err)) => Err(failed(err)),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_RANGE;
 use axum::middleware::Next;
@@ -46,7 +46,7 @@ async fn at_once(
         sleep(time).await;
         return next.run(request).await;
     }
-    instead(fault, method, connection(&request).as_ref())
+    instead(fault, method, Connection::of(&request).as_ref())
 }
 
 /// Bytes count from the start of the object, not of the request: "after 256K"
@@ -62,7 +62,7 @@ async fn during_upload(
         return next.run(request).await;
     };
     let fault = armed.instruction.fault;
-    let connection = connection(&request);
+    let connection = Connection::of(&request);
     let (parts, content) = request.into_parts();
     let (content, struck) = body::wrap(content, left, armed);
     let answer = next.run(Request::from_parts(parts, content)).await;
@@ -87,11 +87,6 @@ fn instead(fault: Fault, method: &str, connection: Option<&Connection>) -> Respo
         }
         (_, None) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
-}
-
-fn connection(request: &Request) -> Option<Connection> {
-    let info = request.extensions().get::<ConnectInfo<Connection>>();
-    info.map(|ConnectInfo(connection)| connection.clone())
 }
 
 /// `FIRST` of `Content-Range: bytes FIRST-LAST/TOTAL`.

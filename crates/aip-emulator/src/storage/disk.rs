@@ -47,7 +47,9 @@ impl Disk {
         let mut buckets = BTreeMap::new();
         for entry in fs::read_dir(&self.root)? {
             let dir = entry?.path();
-            if let Ok(info) = read_json::<BucketInfo>(&dir.join("bucket.json")) {
+            let info = dir.join("bucket.json");
+            if info.exists() {
+                let info: BucketInfo = read_json(&info)?;
                 let objects = self.load_objects(&dir)?;
                 buckets.insert(info.name.clone(), Bucket { info, objects });
             }
@@ -135,7 +137,8 @@ impl Disk {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
-    Ok(serde_json::from_slice(&fs::read(path)?)?)
+    serde_json::from_slice(&fs::read(path)?)
+        .map_err(|err| io::Error::other(format!("cannot read '{}': {err}", path.display())))
 }
 
 fn key(name: &str) -> String {

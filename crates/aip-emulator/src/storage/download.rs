@@ -64,6 +64,7 @@ fn content(
 ) -> Result<Response, ApiError> {
     let (object, file) = app.storage.open_object(bucket, object, generation)?;
     conditions.check_read(&object)?;
+    Preconditions::check_etags(headers, &object)?;
     let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     if transcode::applies(&object, header(ACCEPT_ENCODING)) {
         return Ok(transcoded(&object, file));

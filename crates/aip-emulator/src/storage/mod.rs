@@ -21,7 +21,6 @@ mod transcode;
 mod upload;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::{any, get, post};
 
@@ -47,6 +46,5 @@ pub(crate) fn router() -> Router<App> {
         .route("/download/storage/v1/b/{bucket}/o/{object}", get(download::get))
         .route("/upload/storage/v1/b/{bucket}/o", any(upload::handle))
         .route("/resumable/upload/storage/v1/b/{bucket}/o", any(upload::handle))
-        .layer(DefaultBodyLimit::disable())
         .layer(from_fn(fields::select))
 }

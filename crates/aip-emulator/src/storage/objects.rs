@@ -35,6 +35,7 @@ pub(super) async fn get(
     }
     let object = app.storage.get(&target.bucket, &target.object, params.generation)?;
     conditions.check_read(&object)?;
+    Preconditions::check_etags(&headers, &object)?;
     Ok(Json(object.resource(&origin.0)).into_response())
 }
 

@@ -1,5 +1,7 @@
 //! "Only if the object is still as I saw it."
 
+use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use super::object::Object;
@@ -37,6 +39,23 @@ impl Preconditions {
             return Err(ApiError::storage(304, "notModified", "Not Modified"));
         }
         self.check(Some(current))
+    }
+
+    /// The same in HTTP's own terms.
+    pub(super) fn check_etags(headers: &HeaderMap, current: &Object) -> Result<(), ApiError> {
+        let etag = current.etag();
+        let names = |header| {
+            let value = headers.get(header).and_then(|value: &HeaderValue| value.to_str().ok());
+            let is = |tag: &str| tag == "*" || tag.trim().trim_matches('"') == etag;
+            value.map(|tags| tags.split(',').any(is))
+        };
+        if names(IF_MATCH) == Some(false) {
+            return Err(failed("If-Match"));
+        }
+        if names(IF_NONE_MATCH) == Some(true) {
+            return Err(ApiError::storage(304, "notModified", "Not Modified"));
+        }
+        Ok(())
     }
 
     fn changed(&self, generation: i64, metageneration: Option<i64>) -> bool {

@@ -153,6 +153,16 @@ fn stalls_pass_and_a_newer_request_need_not_wait() {
 }
 
 #[test]
+fn web_pages_are_kept_out() {
+    let server = Server::start();
+    let status =
+        |name, value| server.call("GET", "/storage/v1/b/bkt", &[(name, value)], b"").status;
+    assert_eq!(status("origin", "http://localhost:3000"), 200);
+    assert_eq!(status("origin", "https://evil.example"), 403);
+    assert_eq!(status("host", "evil.example"), 403);
+}
+
+#[test]
 fn a_token_can_be_required() {
     let server = Server::start_with(None, Options { require_token: true, ..Options::default() });
     for (path, headers) in [

@@ -148,6 +148,11 @@ fn preconditions() {
     let unchanged = server.get(&unchanged);
     assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
     assert_eq!(server.delete("/storage/v1/b/bkt/o/x?ifMetagenerationMatch=9").status, 412);
+    let tagged =
+        |name, tag| server.call("GET", "/storage/v1/b/bkt/o/x", &[(name, tag)], b"").status;
+    assert_eq!(tagged("if-none-match", text(&second["etag"])), 304);
+    assert_eq!(tagged("if-none-match", text(&first["etag"])), 200);
+    assert_eq!(tagged("if-match", text(&first["etag"])), 412);
     assert_eq!(server.get("/storage/v1/b/bkt/o/x").json(), second);
 }
 

@@ -67,6 +67,22 @@ fn serve_until_a_signal() {
 }
 
 #[test]
+fn a_directory_has_one_emulator() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["--data-dir", dir.path().to_str().unwrap()];
+    let (child, _) = serve(&args);
+    let second = emulator(&[&["serve"], &args[..]].concat());
+    assert_eq!(second.status.code(), Some(1));
+    let stderr = String::from_utf8(second.stderr).unwrap();
+    assert!(stderr.contains("is in use by another emulator"), "{stderr}");
+    signal(&child, Signal::KILL);
+    assert_eq!(exit_code(child), None);
+    let (child, _) = serve(&args);
+    signal(&child, Signal::TERM);
+    assert_eq!(exit_code(child), Some(0));
+}
+
+#[test]
 fn serve_until_stdin_closes() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["--until-stdin-closes", "--data-dir", dir.path().to_str().unwrap()];

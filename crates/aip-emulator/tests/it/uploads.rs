@@ -1,6 +1,10 @@
 //! Ways of bringing an object's content, and of getting it wrong.
 
 use crate::support::{Answer, Server, noise};
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 const QUANTUM: usize = 256 * 1024;
@@ -167,6 +171,32 @@ fn resumable_checks_at_the_end() {
     assert_eq!(server.media("x").body, b"someone else's");
     let late = "/upload/storage/v1/b/bkt/o?uploadType=resumable&name=x&ifGenerationMatch=0";
     assert_eq!(server.post(late, "").reason(), "conditionNotMet");
+}
+
+#[test]
+fn a_client_that_goes_away_can_come_back() {
+    let server = Server::start();
+    let data = noise(600 * 1024);
+    let session = Session::start(&server, "name=x", &[], "");
+    let path = session.url.strip_prefix(&server.url).unwrap();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let range = format!("bytes 0-{}/{}", data.len() - 1, data.len());
+    let head = format!("PUT {path} HTTP/1.1\r\nhost: {address}\r\ncontent-range: {range}\r\n");
+    write!(stream, "{head}content-length: {}\r\n\r\n", data.len()).unwrap();
+    stream.write_all(&data[..300 * 1024]).unwrap();
+    drop(stream);
+    // What the kernel still holds may take a moment to arrive
+    let persisted = loop {
+        match session.has() {
+            Some(range) => break range,
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    assert_eq!(persisted, "bytes=0-262143");
+    let rest = format!("bytes {QUANTUM}-{}/{}", data.len() - 1, data.len());
+    assert_eq!(session.put(&rest, &data[QUANTUM..]).status, 200);
+    assert_eq!(server.media("x").body, data);
 }
 
 #[test]
