@@ -1,1 +1,78 @@
-//! mlf-fetch
+//! mlf-fetch: bring a model's files here from MLflow.
+
+mod connect;
+mod gs;
+mod origin;
+mod place;
+mod record;
+mod work;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+const EXAMPLES: &str = "\
+Examples:
+  mlf-fetch runs:/8cb1e82f458e433d9bfc68ae720af80d/model >1-fetch.json
+  mlf-fetch 8cb1e82f458e433d9bfc68ae720af80d | aip-bundle >2-bundle.json
+  mlf-fetch models:/iris@champion --tracking-uri https://mlflow.example.com
+  mlf-fetch ./model --output /tmp/model
+  mlf-fetch --dry-run models:/iris/3
+
+Environment:
+  MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD   login to the tracking server
+  MLFLOW_TRACKING_TOKEN                                or a token
+  MLFLOW_WORKSPACE                                     workspace of an MLflow 3 server";
+
+/// Bring a model's files here from MLflow
+///
+/// Finds the model, downloads its files, checks and hashes them, and starts the
+/// document that the next tools read: `stages.fetch` says where the files are
+/// and what MLmodel tells of them. A model that is here already is not
+/// downloaded again.
+#[derive(Debug, Parser)]
+#[command(name = "mlf-fetch", version, after_help = EXAMPLES)]
+pub struct Args {
+    /// The model: runs:/RUN_ID/PATH, a run id, models:/NAME/VERSION,
+    /// models:/NAME@ALIAS, models:/NAME/STAGE, models:/NAME/latest,
+    /// models:/m-ID, mlflow-artifacts:/PATH, gs://BUCKET/PATH, file:/PATH or a
+    /// directory [env: `model_uri`, `run_id`]
+    #[arg(value_name = "MODEL_URI")]
+    model_uri: Option<String>,
+
+    /// MLflow tracking server, such as http://127.0.0.1:5000 [env:
+    /// `tracking_uri`, `MLFLOW_TRACKING_URI`]
+    #[arg(long, value_name = "URL")]
+    tracking_uri: Option<String>,
+
+    /// Directory that the model's files go to, not there yet [default: one
+    /// named after the model in WORK_DIR/models]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+
+    /// Directory below which models and bundles are kept [env: `tmp_dir`]
+    /// [default: .mlflow-aip]
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<String>,
+
+    /// Files that are downloaded at once
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
+
+    /// Go on with this document instead of starting one; - is stdin
+    #[arg(long, value_name = "FILE")]
+    document: Option<String>,
+
+    /// Send the login in clear text to a server that is not this machine
+    #[arg(long)]
+    allow_http_credentials: bool,
+
+    /// File that holds the access token for Cloud Storage
+    #[arg(long, value_name = "FILE")]
+    access_token_file: Option<PathBuf>,
+}
+
+pub fn main() -> ExitCode {
+    stage::run(work::work)
+}

@@ -1,1 +1,33 @@
 //! MLflow: resolve a model URI, list and download artifacts, read MLmodel.
+//!
+//! [`ModelUri`] is what a person asks for, [`resolve`] finds where it is, a
+//! [`source::Source`] lists and reads it, [`download`] brings it here, and
+//! [`Store`] keeps it. Nothing here knows Google; a source for Cloud Storage
+//! comes from outside.
+
+mod absent;
+mod api;
+mod candidates;
+mod client;
+mod credentials;
+mod download;
+mod encode;
+mod error;
+mod location;
+mod mlmodel;
+mod resolve;
+mod server;
+pub mod source;
+mod store;
+mod uri;
+
+pub use client::{Client, Options};
+pub use credentials::Credentials;
+pub use download::download;
+pub use error::Error;
+pub use location::{Location, Proxy};
+pub use mlmodel::{MAX_BYTES as MAX_MLMODEL_BYTES, MlModel};
+pub use resolve::{Resolved, resolve};
+pub use server::{Server, TrackingUri};
+pub use store::{Staging, Store};
+pub use uri::{ModelUri, Selector};

@@ -1,0 +1,76 @@
+//! Cloud Storage as a source of files.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use deployment::Explain;
+use gcp::Credentials;
+use gcp::storage::{ObjectMeta, Storage};
+use mlflow::Error;
+use mlflow::source::{Entry, Opened, Resume, Source};
+
+pub(crate) struct Gs {
+    storage: Storage,
+    bucket: String,
+    /// Ends in a slash, unless the model is the whole bucket.
+    prefix: String,
+}
+
+impl Gs {
+    pub(crate) fn new(access_token_file: Option<PathBuf>, bucket: &str, prefix: &str) -> Self {
+        let credentials = Arc::new(Credentials::new(access_token_file));
+        Self {
+            storage: Storage::new(gcp::storage_endpoint(), credentials),
+            bucket: bucket.into(),
+            prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
+        }
+    }
+}
+
+impl Source for Gs {
+    fn list(&self) -> Result<Vec<Entry>, Error> {
+        let what = || format!("cannot list 'gs://{}/{}'", self.bucket, self.prefix);
+        let objects =
+            self.storage.list(&self.bucket, &self.prefix).map_err(|e| failed(what(), e))?;
+        if objects.is_empty() {
+            return Err(Error::Missing {
+                message: format!("there is nothing at 'gs://{}/{}'", self.bucket, self.prefix),
+                hint: Some(format!("gcloud storage ls gs://{}/ shows what is", self.bucket)),
+            });
+        }
+        // The console makes an object for each folder, with a slash at its end.
+        let files = objects.into_iter().filter(|object| !object.name.ends_with('/'));
+        Ok(files
+            .map(|object| Entry {
+                path: object.name.strip_prefix(&self.prefix).unwrap_or(&object.name).into(),
+                size: Some(object.size),
+                crc32c: Some(object.crc32c),
+                revision: Some(object.generation.to_string()),
+            })
+            .collect())
+    }
+
+    /// Pinned to the listed generation, so every attempt reads the same bytes.
+    fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {
+        let object = ObjectMeta {
+            name: format!("{}{}", self.prefix, entry.path),
+            size: entry.size.unwrap_or_default(),
+            crc32c: entry.crc32c.clone().unwrap_or_default(),
+            generation: entry
+                .revision
+                .as_deref()
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_default(),
+        };
+        let offset = resume.map_or(0, |resume| resume.offset);
+        let content = self
+            .storage
+            .open(&self.bucket, &object, offset)
+            .map_err(|error| failed(format!("cannot download '{}'", entry.path), error))?;
+        Ok(Opened { content: Box::new(content), offset, validator: entry.revision.clone() })
+    }
+}
+
+fn failed(what: String, source: gcp::Error) -> Error {
+    Error::Source { what, kind: source.kind(), hint: source.hint(), source: Box::new(source) }
+}

@@ -1,0 +1,69 @@
+//! Which way to a model's files is open from here.
+
+use std::path::Path;
+
+use mlflow::source::{Entry, Local, Served, Source, checked};
+use mlflow::{Client, Location, Resolved};
+use stage::Failure;
+
+use crate::Args;
+use crate::gs::Gs;
+
+/// A way, and what lies at its end.
+pub(crate) struct Origin<'a> {
+    pub(crate) source: Box<dyn Source + 'a>,
+    pub(crate) entries: Vec<Entry>,
+    /// For people: `here`, `Cloud Storage`, `the tracking server`.
+    pub(crate) way: &'static str,
+}
+
+/// The way that spares the tracking server comes first: files that are here,
+/// then Cloud Storage, then the server, which serves whatever store it has.
+pub(crate) fn find<'a>(
+    args: &Args,
+    client: Option<&'a Client>,
+    resolved: &'a Resolved,
+) -> Result<Origin<'a>, Failure> {
+    let served = client.map(|client| Served::new(client, resolved)).transpose()?.flatten();
+    match (&resolved.location, served) {
+        (Location::Local(path), None) => local(path),
+        (Location::Local(path), Some(served)) if !path.is_dir() => {
+            log::debug!("'{}' is on the server alone", path.display());
+            listed(served, "the tracking server")
+        }
+        (Location::Local(path), Some(served)) => local(path).or_else(|failure| {
+            log::debug!("cannot use '{}'; asking the server: {failure:?}", path.display());
+            listed(served, "the tracking server")
+        }),
+        (Location::Storage { bucket, prefix }, served) => {
+            let gs = Gs::new(args.access_token_file.clone(), bucket, prefix);
+            match (listed(gs, "Cloud Storage"), served) {
+                (Err(failure), Some(served)) => {
+                    log::debug!("cannot read '{}': {failure:?}", resolved.location);
+                    log::info!(
+                        "'{}' cannot be read from here; the tracking server reads it",
+                        resolved.location
+                    );
+                    listed(served, "the tracking server")
+                }
+                (result, _) => result,
+            }
+        }
+        (_, Some(served)) => listed(served, "the tracking server"),
+        (location, None) => Err(Failure::usage(format!("'{location}' cannot be read from here"))
+            .hint("name the model by its run or version, and the tracking server reads it")),
+    }
+}
+
+fn local<'a>(path: &Path) -> Result<Origin<'a>, Failure> {
+    if !path.exists() {
+        return Err(Failure::usage(format!("there is no directory '{}'", path.display()))
+            .hint("a model of MLflow is runs:/RUN_ID/PATH, a run id or models:/NAME/VERSION"));
+    }
+    listed(Local::new(path)?, "here")
+}
+
+fn listed<'a>(source: impl Source + 'a, way: &'static str) -> Result<Origin<'a>, Failure> {
+    let entries = checked(source.list()?)?;
+    Ok(Origin { source: Box::new(source), entries, way })
+}

@@ -1,0 +1,53 @@
+//! Where a model's files go unless told otherwise.
+
+use std::path::PathBuf;
+
+use checksum::Digest;
+use deployment::Spec;
+use mlflow::Resolved;
+use stage::{Failure, settings};
+
+use crate::Args;
+
+const WORK_DIR: &str = ".mlflow-aip";
+
+pub(crate) fn directory(
+    args: &Args,
+    spec: &mut Spec,
+    resolved: &Resolved,
+) -> Result<PathBuf, Failure> {
+    let work_dir = settings::WORK_DIR.resolve(
+        args.work_dir.clone(),
+        &mut spec.work_dir,
+        Some(WORK_DIR.to_owned()),
+    )?;
+    if let Some(output) = &args.output {
+        return Ok(output.clone());
+    }
+    let server = spec.tracking_uri.clone().unwrap_or_default();
+    let name = name(&resolved.label, &format!("{server} {} {}", resolved.uri, resolved.location));
+    Ok([work_dir.as_deref().unwrap_or(WORK_DIR), "models", &name].iter().collect())
+}
+
+/// Readable, and another one for each model of each server.
+fn name(label: &str, identity: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
+    let label: String =
+        label.chars().map(|char| if plain(char) { char } else { '_' }).take(64).collect();
+    let label = label.trim_start_matches('.');
+    // Reading from memory cannot fail.
+    let digest = Digest::of(identity.as_bytes()).map(|digest| digest.sha256).unwrap_or_default();
+    format!("{label}-{}", &digest[..8.min(digest.len())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain_and_stable() {
+        assert_eq!(name("iris-3", "a"), "iris-3-ca978112");
+        assert_eq!(name("../my model/é", "a"), "_my_model__-ca978112");
+        assert_ne!(name("iris-3", "a"), name("iris-3", "b"));
+    }
+}

@@ -1,0 +1,118 @@
+//! The work, in order: find, list, look at MLmodel, download, record.
+
+use std::io::Read;
+
+use deployment::{Deployment, Fetch, File};
+use mlflow::source::Source;
+use mlflow::{Error, MAX_MLMODEL_BYTES, MlModel, ModelUri, Store, download, resolve};
+use stage::{Failure, Output, Process, settings};
+
+use crate::origin::Origin;
+use crate::record::{STAGE, describe, digest, note, undownloaded, warn};
+use crate::{Args, connect, origin, place};
+
+pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
+    let mut document = process.document_or_default(args.document.as_deref())?;
+    let spec = &mut document.spec;
+    let wanted = settings::MODEL_URI.require(args.model_uri.clone(), &mut spec.model_uri)?;
+    let uri: ModelUri = wanted.parse()?;
+    let client = connect::connect(args, spec, &uri)?;
+    let resolved = resolve(&uri, client.as_ref())?;
+    log::debug!("{uri} is {}, kept at '{}'", resolved.uri, resolved.location);
+    let origin = origin::find(args, client.as_ref(), &resolved)?;
+    let mlmodel = read_mlmodel(&origin)?;
+    let model = MlModel::parse(&mlmodel)?;
+    if model.pyfunc().is_none() {
+        return Err(no_pyfunc(&model));
+    }
+    let store = Store::new(&place::directory(args, spec, &resolved)?)?;
+    store.claim()?;
+    let mut fetch = describe(&resolved, model, store.directory());
+    if document.spec.dry_run {
+        fetch.files = undownloaded(&origin.entries);
+        process.would(&format!(
+            "{} files, {} bytes, would go to '{}'",
+            fetch.files.len(),
+            fetch.files.iter().map(|file| file.size).sum::<u64>(),
+            fetch.directory
+        ));
+    } else {
+        let (files, downloaded) = bring(process, args, &origin, &store, &mlmodel, &fetch)?;
+        fetch.digest = digest(&files)?;
+        fetch.files = files;
+        note(&mut fetch, origin.way, downloaded);
+    }
+    finish(&mut document, &resolved, fetch);
+    Ok(document.into())
+}
+
+/// Results of an earlier fetch go with it.
+fn finish(document: &mut Deployment, resolved: &mlflow::Resolved, fetch: Fetch) {
+    document.forget_results(STAGE);
+    warn(document, resolved, &fetch);
+    document.stages.fetch = Some(fetch);
+}
+
+/// MLmodel is small and says whether the rest is worth the way.
+fn read_mlmodel(origin: &Origin) -> Result<Vec<u8>, Failure> {
+    let Some(entry) = origin.entries.iter().find(|entry| entry.path == "MLmodel") else {
+        return Err(no_mlmodel(origin));
+    };
+    let unreadable = |error: &std::io::Error| Failure::failed("cannot read MLmodel").cause(error);
+    let mut bytes = Vec::new();
+    let content = origin.source.open(entry, None)?.content;
+    content.take(MAX_MLMODEL_BYTES + 1).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
+    if bytes.len() as u64 > MAX_MLMODEL_BYTES {
+        return Err(Failure::failed("MLmodel is larger than 4 MiB"));
+    }
+    Ok(bytes)
+}
+
+fn no_mlmodel(origin: &Origin) -> Failure {
+    let paths = || origin.entries.iter().map(|entry| entry.path.as_str());
+    let below: Vec<_> = paths().filter_map(|path| path.strip_suffix("/MLmodel")).take(10).collect();
+    let hint = if below.is_empty() {
+        let there: Vec<_> = paths().take(10).map(|path| format!("'{path}'")).collect();
+        format!("it holds {}", there.join(", "))
+    } else {
+        let below: Vec<_> = below.iter().map(|path| format!("'{path}'")).collect();
+        format!("there are models below it: add {}", below.join(" or "))
+    };
+    Failure::from(Error::Missing { message: "there is no MLmodel there".into(), hint: Some(hint) })
+}
+
+fn no_pyfunc(model: &MlModel) -> Failure {
+    let flavors: Vec<_> = model.flavors.keys().map(String::as_str).collect();
+    Failure::failed("the model has no python_function flavor, so nothing here can serve it").hint(
+        match flavors.as_slice() {
+            [] => "MLmodel names no flavors at all".into(),
+            _ => {
+                format!("its flavors: {}; log it with an MLflow Python flavor", flavors.join(", "))
+            }
+        },
+    )
+}
+
+/// The files, and whether they had to be downloaded.
+fn bring(
+    process: &Process,
+    args: &Args,
+    origin: &Origin,
+    store: &Store,
+    mlmodel: &[u8],
+    fetch: &Fetch,
+) -> Result<(Vec<File>, bool), Failure> {
+    let jobs = usize::from(args.jobs);
+    if let Some(files) = store.current(&origin.entries, mlmodel, jobs) {
+        log::info!("'{}' is here already, unchanged", fetch.model_uri);
+        return Ok((files, false));
+    }
+    let total = origin.entries.iter().filter_map(|entry| entry.size).sum();
+    let progress = process.progress(format!("fetching {}", fetch.model_uri), total);
+    let staging = store.stage()?;
+    let source: &dyn Source = origin.source.as_ref();
+    let advance = |bytes| progress.advance(bytes);
+    let files = download(source, &origin.entries, &staging.path(), jobs, &advance)?;
+    store.keep(&staging, &fetch.model_uri, &origin.entries, &files)?;
+    Ok((files, true))
+}

@@ -1,0 +1,208 @@
+//! The tracking server, by whichever of its routes serves best.
+
+use std::sync::OnceLock;
+
+use transport::Policy;
+use ureq::Body;
+use ureq::http::header::{DATE, ETAG, LAST_MODIFIED};
+use ureq::http::{Response, StatusCode};
+
+use super::{Entry, Opened, Resume, Source};
+use crate::api::FileInfo;
+use crate::client::{Client, Software};
+use crate::encode::with_query;
+use crate::error::Error;
+use crate::location::{Location, Proxy, join};
+use crate::{absent, resolve};
+
+const MAX_DEPTH: usize = 64;
+const MAX_ENTRIES: usize = 1_000_000;
+/// MLflow 2 has four workers, and one listing takes one of them.
+const LISTERS: usize = 4;
+
+/// A model whose files the server serves.
+pub struct Served<'a> {
+    client: &'a Client,
+    /// The proxy's server, where that is another one.
+    proxy: Option<Client>,
+    resolved: &'a resolve::Resolved,
+    proxied: Option<String>,
+    direct: OnceLock<bool>,
+}
+
+impl<'a> Served<'a> {
+    /// `None` where the server has no route to these files.
+    pub fn new(client: &'a Client, resolved: &'a resolve::Resolved) -> Result<Option<Self>, Error> {
+        let (proxy, proxied) = match &resolved.location {
+            Location::Proxied { proxy, path } => {
+                let other = match proxy {
+                    Proxy::Tracking => None,
+                    Proxy::Host(host) => Some(client.server.at_host(host)?),
+                    Proxy::Server(server) => Some(server.clone()),
+                };
+                (other.map(|server| client.elsewhere(server)).transpose()?, Some(path.clone()))
+            }
+            _ => (None, None),
+        };
+        let served = &resolved.served;
+        if proxied.is_none() && served.run.is_none() && served.logged.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Self { client, proxy, resolved, proxied, direct: OnceLock::new() }))
+    }
+
+    fn proxy(&self) -> &Client {
+        self.proxy.as_ref().unwrap_or(self.client)
+    }
+
+    /// One directory below the model's, as paths relative to the model's.
+    fn directory(&self, below: &str) -> Result<Vec<FileInfo>, Error> {
+        let served = &self.resolved.served;
+        let (listed, root) = if let Some((id, root)) = &served.logged {
+            (self.client.list_logged(id, &join(root, below)), root.as_str())
+        } else if let Some((id, root)) = &served.run {
+            (self.client.list_run(id, &join(root, below)), root.as_str())
+        } else {
+            let root = self.proxied.as_deref().unwrap_or_default();
+            let names = self.proxy().list_proxied(&join(root, below)).map(|mut files| {
+                // Names only; the others give whole paths.
+                for file in &mut files {
+                    file.path = join(&join(root, below), &file.path);
+                }
+                files
+            });
+            (names, root)
+        };
+        let listed = listed.map_err(|error| {
+            self.client.explain(format!("cannot list '{}'", self.resolved.uri), error)
+        })?;
+        let here = join(root, below);
+        let mut files = Vec::with_capacity(listed.len());
+        for mut file in listed {
+            // Some stores list the directory itself among its content.
+            if file.path == "." || file.path.trim_end_matches('/') == here {
+                continue;
+            }
+            file.path = strictly_below(&file.path, &here)
+                .map(|name| join(below, name))
+                .ok_or_else(|| {
+                    let path = file.path.escape_debug();
+                    Error::broken(format!("listed path '{path}' is not in directory '{here}'"))
+                })?;
+            files.push(file);
+        }
+        Ok(files)
+    }
+
+    /// Where a file is best read: see [`Software`].
+    fn url(&self, entry: &Entry) -> Result<(&Client, String), Error> {
+        let served = &self.resolved.served;
+        let at_run = served.run.as_ref().map(|(run_id, root)| {
+            let path = join(root, &entry.path);
+            with_query("/get-artifact", &[("run_uuid", run_id), ("path", &path)])
+        });
+        if let Some(root) = &self.proxied {
+            // MLflow 2's proxy puts names into a header that takes ASCII only.
+            let by_run = |_: &String| {
+                self.proxy.is_none()
+                    && self.client.software() == Software::Gunicorn
+                    && (!entry.path.is_ascii() || self.is_direct())
+            };
+            if let Some(route) = at_run.filter(by_run) {
+                return Ok((self.client, self.client.server.url(&route)));
+            }
+            return Ok((self.proxy(), self.proxy().server.artifact(&join(root, &entry.path))));
+        }
+        if let Some((id, root)) = &served.logged {
+            let path = join(root, &entry.path);
+            let route = format!("/ajax-api/2.0/mlflow/logged-models/{id}/artifacts/files");
+            let route = with_query(&route, &[("artifact_file_path", &path)]);
+            return Ok((self.client, self.client.server.url(&route)));
+        }
+        let route = at_run.ok_or_else(|| Error::broken("the server has no route to the files"))?;
+        Ok((self.client, self.client.server.url(&route)))
+    }
+
+    /// Whether `/get-artifact` sends files from where they are. From a remote
+    /// store MLflow 2 makes a copy first and forgets it in its /tmp, at each
+    /// request: the file is then as new as the answer.
+    fn is_direct(&self) -> bool {
+        *self.direct.get_or_init(|| {
+            let Some((run_id, root)) = &self.resolved.served.run else { return false };
+            let path = join(root, "MLmodel");
+            let route = with_query("/get-artifact", &[("run_uuid", run_id), ("path", &path)]);
+            let answer = self.client.head(&self.client.server.url(&route));
+            let headers = answer.as_ref().map(Response::headers);
+            headers.is_ok_and(|headers| {
+                let changed = headers.get(LAST_MODIFIED);
+                changed.is_some() && changed != headers.get(DATE)
+            })
+        })
+    }
+}
+
+impl Source for Served<'_> {
+    fn list(&self) -> Result<Vec<Entry>, Error> {
+        let mut files = Vec::new();
+        let mut level = vec![String::new()];
+        for depth in 0.. {
+            if depth > MAX_DEPTH || files.len() + level.len() > MAX_ENTRIES {
+                return Err(Error::broken(format!(
+                    "the listing of '{}' has no end",
+                    self.resolved.uri
+                )));
+            }
+            let listed = transport::for_each(level, LISTERS, |below| self.directory(&below))?;
+            let (below, found): (Vec<_>, Vec<_>) =
+                listed.into_iter().flatten().partition(|file| file.is_dir);
+            files.extend(found);
+            level = below.into_iter().map(|file| file.path).collect();
+            if level.is_empty() {
+                break;
+            }
+        }
+        if files.is_empty() {
+            return Err(absent::artifacts(self.client, self.resolved));
+        }
+        let entry =
+            |file: FileInfo| Entry { path: file.path, size: file.file_size, ..Entry::default() };
+        Ok(files.into_iter().map(entry).collect())
+    }
+
+    fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {
+        let (client, url) = self.url(entry)?;
+        let from = resume.map(|resume| (resume.offset, resume.validator.as_str()));
+        let response = client
+            .open(&url, from)
+            .map_err(|error| client.explain(format!("cannot download '{}'", entry.path), error))?;
+        Ok(opened(response, resume))
+    }
+
+    fn retries(&self) -> Policy {
+        self.client.retries()
+    }
+}
+
+/// A server that does not know ranges, or has other content by now, sends the
+/// whole file.
+fn opened(response: Response<Body>, resume: Option<&Resume>) -> Opened {
+    let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+    let validator = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
+    // A weak one promises less than the same bytes.
+    let validator = validator.filter(|etag| etag.starts_with('"')).map(str::to_owned);
+    Opened {
+        offset: resume.filter(|_| partial).map_or(0, |resume| resume.offset),
+        validator,
+        content: Box::new(response.into_body().into_reader()),
+    }
+}
+
+/// The rest of a path in a directory: one component.
+fn strictly_below<'a>(path: &'a str, directory: &str) -> Option<&'a str> {
+    let rest = match directory {
+        "" => path,
+        _ => path.strip_prefix(directory)?.strip_prefix('/')?,
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    (!matches!(rest, "" | "." | "..") && !rest.contains('/')).then_some(rest)
+}

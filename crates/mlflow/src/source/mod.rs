@@ -1,0 +1,115 @@
+//! Where files come from: what a download needs of it.
+
+mod http;
+mod local;
+
+use std::collections::HashSet;
+use std::io::Read;
+
+use transport::Policy;
+
+use crate::error::Error;
+
+pub use http::Served;
+pub use local::Local;
+
+/// A store that can list a model's files and read them.
+pub trait Source: Sync {
+    /// All files, by paths relative to the model's directory. What is listed
+    /// is not trusted: see [`checked`].
+    fn list(&self) -> Result<Vec<Entry>, Error>;
+
+    /// A file's content, where possible from where an earlier attempt ended.
+    fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error>;
+
+    /// How patiently a transfer that breaks off is taken up again.
+    fn retries(&self) -> Policy {
+        Policy::from_env()
+    }
+}
+
+/// A file as it is listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    pub path: String,
+    pub size: Option<u64>,
+    /// As `transport::Digest` spells it, where the store knows it.
+    pub crc32c: Option<String>,
+    /// Changes whenever the content does, where the store has such a thing.
+    pub revision: Option<String>,
+}
+
+/// Where an attempt ended, and what the store called the content then.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    pub offset: u64,
+    pub validator: String,
+}
+
+pub struct Opened {
+    pub content: Box<dyn Read + Send>,
+    /// Where the content begins: where it was asked to, or 0.
+    pub offset: u64,
+    pub validator: Option<String>,
+}
+
+/// The files in order, none of which leaves the directory that they go to.
+pub fn checked(mut entries: Vec<Entry>) -> Result<Vec<Entry>, Error> {
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut seen = HashSet::new();
+    for entry in &entries {
+        let path = entry.path.as_str();
+        let why = if path.contains('\0') {
+            "holds a NUL"
+        } else if path.split('/').any(|step| matches!(step, "" | "." | "..")) {
+            "leads out of the model's directory"
+        } else if !seen.insert(path) {
+            "is there twice"
+        } else {
+            continue;
+        };
+        return Err(Error::Broken {
+            message: format!("listed path '{}' {why}", path.escape_debug()),
+            hint: Some("nothing was downloaded; do not trust this store".into()),
+        });
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(paths: &[&str]) -> Result<Vec<Entry>, Error> {
+        let entry = |path: &&str| Entry { path: (*path).into(), ..Entry::default() };
+        checked(paths.iter().map(entry).collect())
+    }
+
+    #[test]
+    fn odd_names_may_come_in() {
+        let odd = ["..dots", "a b", "a/b/c", "trail.", "tab\t", "日本", "x\\y", ".hidden", "..."];
+        assert_eq!(check(&odd).unwrap().len(), odd.len());
+    }
+
+    #[test]
+    fn nothing_may_lead_out() {
+        for path in [
+            "",
+            "/",
+            "/etc/passwd",
+            "../x",
+            "a/../b",
+            "a/..",
+            "..",
+            ".",
+            "./a",
+            "a//b",
+            "a/",
+            "a\0b",
+            "a/./b",
+        ] {
+            assert!(check(&["MLmodel", path]).is_err(), "{path:?}");
+        }
+        assert!(check(&["a", "b", "a"]).is_err());
+    }
+}
