@@ -36,14 +36,12 @@ pub(crate) fn run(
     let doing = format!("delete model '{}'", place.model);
     let deleted = match place.service.call(&request) {
         Ok(operation) => {
-            let operation = operation["name"].as_str().unwrap_or_default();
             let waiting = Waiting {
-                operation,
                 doing,
                 resume: "run the same command again".into(),
                 timeout: Duration::from_secs(600),
             };
-            aip::wait(process, &place.service, &waiting)?;
+            aip::wait_for_operation(process, &place.service, &waiting, &operation)?;
             true
         }
         Err(error) if error.status() == Some(404) => false,

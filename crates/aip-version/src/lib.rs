@@ -1,1 +1,64 @@
-//! aip-version
+//! aip-version: what answers predictions.
+
+mod create;
+mod default;
+mod delete;
+mod existing;
+mod fields;
+mod query;
+mod replace;
+mod resource;
+mod wait;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use stage::{Failure, Output, Process};
+
+/// Deploy, wait for, show and remove versions of a model
+#[derive(Debug, Parser)]
+#[command(
+    name = "aip-version",
+    version,
+    after_help = "\
+Examples:
+  aip-version create <4-model.json >5-version.json
+  aip-version create --no-wait <4-model.json | tee 5-version.json
+  aip-version wait <5-version.json
+  aip-version set-default --project acme --model iris --version-name v2
+  aip-version list --project acme --model iris"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    place: aip::Options,
+    #[command(flatten)]
+    version: aip::VersionOptions,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Create(Box<create::Args>),
+    Wait(wait::Args),
+    Get(query::GetArgs),
+    List(query::ListArgs),
+    SetDefault(default::Args),
+    Delete(delete::Args),
+}
+
+pub fn main() -> ExitCode {
+    stage::run(work)
+}
+
+fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
+    let (place, version) = (&args.place, &args.version);
+    match &args.verb {
+        Verb::Create(verb) => create::run(process, place, version, verb),
+        Verb::Wait(verb) => wait::run(process, place, version, verb),
+        Verb::Get(verb) => query::get(process, place, version, verb),
+        Verb::List(verb) => query::list(process, place, verb),
+        Verb::SetDefault(verb) => default::run(process, place, version, verb),
+        Verb::Delete(verb) => delete::run(process, place, version, verb),
+    }
+}

@@ -9,4 +9,4 @@ mod wait;
 pub use labels::{BUNDLE_DIGEST, lineage, merge, parse_label};
 pub use options::{Options, VersionOptions};
 pub use place::Place;
-pub use wait::{Waiting, wait};
+pub use wait::{Waiting, wait, wait_for_operation};

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use deployment::Kind;
 use gcp::ml::{Outcome, Service, operation_outcome};
 use serde_json::Value;
 use stage::{Failure, Interrupt, Process};
@@ -12,34 +13,36 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What is waited for, in the words of the messages about it.
 #[derive(Debug)]
-pub struct Waiting<'a> {
-    /// `projects/P/operations/O`.
-    pub operation: &'a str,
+pub struct Waiting {
     /// Such as: `create version 'v1' of model 'iris'`.
     pub doing: String,
-    /// The command that takes it up after an interruption.
+    /// What takes it up after an interruption.
     pub resume: String,
     pub timeout: Duration,
 }
 
-/// Asks until the operation is done and gives its response.
-pub fn wait(process: &Process, service: &Service, waiting: &Waiting) -> Result<Value, Failure> {
+/// Asks until it is done and gives what came of it.
+pub fn wait(
+    process: &Process,
+    waiting: &Waiting,
+    ask: impl Fn() -> Result<Outcome, gcp::Error>,
+) -> Result<Value, Failure> {
     let interrupt = Interrupt::install()?;
     let _progress = process.waiting(&waiting.doing);
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
-        let operation = service.get(waiting.operation).map_err(|error| {
+        let outcome = ask().map_err(|error| {
             Failure::from(error).context(format!("cannot {}", waiting.doing)).hint(&waiting.resume)
         })?;
-        match operation_outcome(&operation) {
+        match outcome {
             Outcome::Done(response) => return Ok(response),
             Outcome::Failed(message) => return Err(failed(waiting, &message)),
             Outcome::Running => {}
         }
         if start.elapsed() > waiting.timeout {
             let message = format!("gave up waiting to {}; it goes on", waiting.doing);
-            return Err(Failure::new(deployment::Kind::Unavailable, message).hint(&waiting.resume));
+            return Err(Failure::new(Kind::Unavailable, message).hint(&waiting.resume));
         }
         if !interrupt.sleep(pause) {
             let message = format!("interrupted while waiting to {}; it goes on", waiting.doing);
@@ -47,6 +50,17 @@ pub fn wait(process: &Process, service: &Service, waiting: &Waiting) -> Result<V
         }
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
+}
+
+/// The same for an operation, by the answer that began it.
+pub fn wait_for_operation(
+    process: &Process,
+    service: &Service,
+    waiting: &Waiting,
+    operation: &Value,
+) -> Result<Value, Failure> {
+    let name = operation["name"].as_str().unwrap_or_default();
+    wait(process, waiting, || Ok(operation_outcome(&service.get(name)?)))
 }
 
 /// The service's own text, and what is known of its causes.

@@ -1,7 +1,7 @@
 //! What a tool's work may use of the process it runs in.
 
-use std::cell::RefCell;
 use std::io::{IsTerminal, Read};
+use std::sync::{Mutex, PoisonError};
 
 use deployment::{Deployment, InputError, MAX_BYTES};
 
@@ -10,22 +10,21 @@ use crate::failure::Failure;
 use crate::log::Logger;
 use crate::progress::Progress;
 
-pub struct Process<'a> {
+pub struct Process {
     pub(crate) common: Common,
     pub(crate) logger: &'static Logger,
-    pub(crate) stdin: RefCell<&'a mut dyn Read>,
+    pub(crate) stdin: Mutex<Box<dyn Read + Send>>,
     pub(crate) stdin_is_terminal: bool,
 }
 
-impl Process<'_> {
+impl Process {
     /// The document on stdin. A dry run is taken over from it, and noted in it.
     pub fn read_document(&self) -> Result<Deployment, Failure> {
         if self.stdin_is_terminal {
             return Err(Failure::input("stdin is a terminal, not a document")
                 .hint("pipe the stage before into it, or give it a file: < document.json"));
         }
-        let mut stdin = self.stdin.borrow_mut();
-        self.parse("stdin", &mut **stdin)
+        self.parse("stdin", &mut self.stdin())
     }
 
     /// The document in a file; `-` is stdin.
@@ -44,6 +43,12 @@ impl Process<'_> {
             Some(path) => self.read_document_from(path),
             None => Ok(self.inherit(Deployment::default())),
         }
+    }
+
+    /// stdin itself, for a tool whose data comes that way. It is had once.
+    pub fn stdin(&self) -> Box<dyn Read + Send> {
+        let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *stdin, Box::new(std::io::empty()))
     }
 
     fn parse(&self, subject: &str, input: &mut dyn Read) -> Result<Deployment, Failure> {

@@ -1,9 +1,9 @@
 //! From the process's arguments to its exit status.
 
-use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use clap::{FromArgMatches, Parser};
 use deployment::Deployment;
@@ -19,6 +19,8 @@ use crate::process::Process;
 pub enum Output {
     Document(Box<Deployment>),
     Json(Value),
+    /// JSON that is written as it came, without the newline.
+    Text(String),
     /// The work wrote stdout itself, because it streams.
     Streamed,
 }
@@ -35,7 +37,7 @@ pub fn run<A: Parser>(work: impl FnOnce(&Process, &A) -> Result<Output, Failure>
     let terminal = stdin.is_terminal();
     ExitCode::from(pump(
         std::env::args_os(),
-        (&mut stdin.lock(), terminal),
+        (Box::new(stdin), terminal),
         (&mut io::stdout().lock(), io::stdout().is_terminal()),
         work,
     ))
@@ -44,7 +46,7 @@ pub fn run<A: Parser>(work: impl FnOnce(&Process, &A) -> Result<Output, Failure>
 /// The same over any streams; each comes with whether it is a terminal.
 fn pump<A: Parser>(
     args: impl Iterator<Item = OsString>,
-    (stdin, stdin_is_terminal): (&mut dyn Read, bool),
+    (stdin, stdin_is_terminal): (Box<dyn Read + Send>, bool),
     (stdout, stdout_is_terminal): (&mut dyn Write, bool),
     work: impl FnOnce(&Process, &A) -> Result<Output, Failure>,
 ) -> u8 {
@@ -57,7 +59,7 @@ fn pump<A: Parser>(
         Err(error) => return usage(&tool, &error, stdout),
     };
     let logger = Logger::install(&tool, &common);
-    let process = Process { common, logger, stdin: RefCell::new(stdin), stdin_is_terminal };
+    let process = Process { common, logger, stdin: Mutex::new(stdin), stdin_is_terminal };
     let done = work(&process, &args).and_then(|output| write(stdout, &output, stdout_is_terminal));
     match done {
         Ok(()) => 0,
@@ -71,6 +73,7 @@ fn pump<A: Parser>(
 fn write(stdout: &mut dyn Write, output: &Output, pretty: bool) -> Result<(), Failure> {
     let text = match (output, pretty) {
         (Output::Streamed, _) => return Ok(()),
+        (Output::Text(text), _) => Ok(text.clone()),
         (Output::Document(document), true) => serde_json::to_string_pretty(document),
         (Output::Document(document), false) => serde_json::to_string(document),
         (Output::Json(value), true) => serde_json::to_string_pretty(value),
@@ -104,6 +107,8 @@ fn usage(tool: &str, error: &clap::Error, stdout: &mut dyn Write) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use deployment::{API_VERSION, MAX_BYTES};
 
     use super::*;
@@ -123,7 +128,12 @@ mod tests {
     fn outcome(args: &[&str], input: &str) -> (u8, String) {
         let mut stdout = Vec::new();
         let args = ["noop"].iter().chain(args).map(OsString::from);
-        let status = pump(args, (&mut input.as_bytes(), false), (&mut stdout, false), noop);
+        let status = pump(
+            args,
+            (Box::new(Cursor::new(input.to_owned())), false),
+            (&mut stdout, false),
+            noop,
+        );
         (status, String::from_utf8(stdout).unwrap())
     }
 
@@ -168,7 +178,7 @@ mod tests {
             }
         }
         let args = ["noop"].iter().map(OsString::from);
-        let input = (&mut DOCUMENT.as_bytes() as &mut dyn Read, false);
+        let input = (Box::new(DOCUMENT.as_bytes()) as Box<dyn Read + Send>, false);
         assert_eq!(pump(args, input, (&mut Closed, false), noop), 1);
     }
 

@@ -49,6 +49,13 @@ pub fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Below which models and bundles are kept where nobody says otherwise: a cache,
+/// for all of it can be made again.
+pub fn default_work_dir() -> Option<String> {
+    let cache = env("XDG_CACHE_HOME").or_else(|| Some(format!("{}/.cache", env("HOME")?)))?;
+    Some(format!("{cache}/mlflow-aip"))
+}
+
 impl Setting {
     /// The value, written back to the document's `field`.
     pub fn resolve<T>(

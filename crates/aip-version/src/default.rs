@@ -1,0 +1,45 @@
+//! Which version answers when a request names none.
+
+use aip::Place;
+use log::info;
+use serde_json::Value;
+use stage::{Failure, Output, Process};
+
+/// Make a version the one that answers when a request names none
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aip-version set-default --project acme --model iris --version-name v2
+  aip-version set-default --document 5-version.json")]
+pub(crate) struct Args {
+    /// Take the names from this document; - is stdin
+    #[arg(long, value_name = "FILE")]
+    document: Option<String>,
+}
+
+pub(crate) fn run(
+    process: &Process,
+    options: &aip::Options,
+    version: &aip::VersionOptions,
+    args: &Args,
+) -> Result<Output, Failure> {
+    let mut document = process.document_or_default(args.document.as_deref())?;
+    let place = options.place(&mut document.spec)?;
+    let version = version.require(&mut document.spec)?;
+    if document.spec.dry_run {
+        let request = gcp::ml::set_default(&place.version_name(&version));
+        return Ok(place.dry(process, &request));
+    }
+    set(&place, &version).map(Output::Json)
+}
+
+pub(crate) fn set(place: &Place, version: &str) -> Result<Value, Failure> {
+    let request = gcp::ml::set_default(&place.version_name(version));
+    let found = place.service.call(&request).map_err(|error| {
+        let model = &place.model;
+        let message = format!("cannot make version '{version}' the default of model '{model}'");
+        Failure::from(error).context(message)
+    })?;
+    info!("version '{version}' is the default of model '{}'", place.model);
+    Ok(found)
+}

@@ -1,0 +1,84 @@
+//! A version of the name is there already: is it the one that is wanted?
+
+use aip::BUNDLE_DIGEST;
+use serde_json::Value;
+use stage::Failure;
+
+use crate::create::Job;
+
+pub(crate) enum Existing {
+    /// Made of the same bundle in the same way; ready, or on its way.
+    Same,
+    Other(Box<Value>),
+}
+
+/// `conflict` is what the service said to the create.
+pub(crate) fn look(job: &Job, conflict: gcp::Error) -> Result<Existing, Failure> {
+    let found = match job.place.service.get(&job.name()) {
+        Ok(found) => found,
+        // The conflict was about something else.
+        Err(error) if error.status() == Some(404) => return Err(job.refused(conflict)),
+        Err(error) => return Err(job.refused(error)),
+    };
+    let usable = found["state"] != "FAILED" && found["state"] != "DELETING";
+    if usable && differences(&job.wanted, &found).is_empty() {
+        return Ok(Existing::Same);
+    }
+    Ok(Existing::Other(Box::new(found)))
+}
+
+pub(crate) fn refuse(job: &Job, found: &Value) -> Failure {
+    let conflict = deployment::Kind::Refused;
+    let failure = Failure::new(conflict, format!("cannot {}", job.doing()));
+    let failure = if found["state"] == "FAILED" {
+        let text = found["errorMessage"].as_str().unwrap_or("it gives no reason");
+        failure.because(format!("a version of this name is there and has failed: {text}"))
+    } else {
+        let differences = differences(&job.wanted, found).join("; ");
+        failure.because(format!(
+            "a version of this name is there, made of something else: {differences}"
+        ))
+    };
+    failure.hint("replace it with --replace, or choose another name with --version-name")
+}
+
+/// In what the version that is there is not the one that is wanted. Words about
+/// it do not count, its content and its machine do.
+fn differences(wanted: &Value, found: &Value) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, want: &Value, have: &Value| {
+        if want != have {
+            differences.push(format!("{what} is {have}, not {want}"));
+        }
+    };
+    for (key, want) in wanted.as_object().into_iter().flatten() {
+        match key.as_str() {
+            "name" | "description" | "labels" => {}
+            key => compare(key, want, &found[key]),
+        }
+    }
+    compare(BUNDLE_DIGEST, &wanted["labels"][BUNDLE_DIGEST], &found["labels"][BUNDLE_DIGEST]);
+    differences
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn content_and_machine_decide() {
+        let wanted = json!({"name": "v1", "description": "a", "machineType": "m",
+            "labels": {"bundle_digest": "1", "team": "x"}});
+        let mut found = json!({"name": "projects/p/models/m/versions/v1", "machineType": "m",
+            "state": "READY", "labels": {"bundle_digest": "1"}});
+        assert!(differences(&wanted, &found).is_empty());
+        found["labels"]["bundle_digest"] = json!("2");
+        found["machineType"] = json!("n");
+        assert_eq!(
+            differences(&wanted, &found),
+            [r#"machineType is "n", not "m""#, r#"bundle_digest is "2", not "1""#]
+        );
+    }
+}

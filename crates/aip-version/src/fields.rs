@@ -1,0 +1,171 @@
+//! The API's settings of a version, each a flag.
+
+use deployment::Extra;
+use serde_json::{Value, json};
+
+/// Written into `spec.aiPlatform.version`, where every other field of the API
+/// can be set as well.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Version")]
+pub(crate) struct Fields {
+    /// What the version is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+
+    /// Machine that serves it; custom prediction takes mls1-c1-m2 (1 CPU, 2 GB)
+    /// or mls1-c4-m2 (4 CPUs)
+    #[arg(long, value_name = "TYPE")]
+    machine_type: Option<String>,
+
+    /// Runtime version of AI Platform [default: 2.11]
+    #[arg(long, value_name = "X.Y")]
+    runtime_version: Option<String>,
+
+    /// Python that serves it [default: the Python that logged the model]
+    #[arg(long, value_name = "X.Y")]
+    python_version: Option<String>,
+
+    /// Predictor, MODULE.CLASS [default: the bundle's]
+    #[arg(long, value_name = "CLASS")]
+    prediction_class: Option<String>,
+
+    /// Account as which the predictor runs
+    #[arg(long, value_name = "EMAIL")]
+    service_account: Option<String>,
+
+    /// Scale automatically, from this many nodes on
+    #[arg(long, value_name = "N", conflicts_with = "nodes")]
+    min_nodes: Option<u32>,
+
+    /// Scale automatically, up to this many nodes
+    #[arg(long, value_name = "N", conflicts_with = "nodes")]
+    max_nodes: Option<u32>,
+
+    /// Scale when this is reached, such as CPU_USAGE=60 (percent); repeatable
+    #[arg(long = "autoscaling-metric", value_name = "NAME=TARGET", value_parser = metric,
+        conflicts_with = "nodes")]
+    metrics: Vec<(String, u32)>,
+
+    /// Run always this many nodes
+    #[arg(long, value_name = "N")]
+    nodes: Option<u32>,
+
+    /// A label; repeatable. The lineage is added by itself
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = aip::parse_label)]
+    labels: Vec<(String, String)>,
+
+    /// BigQuery table that gets requests and responses
+    #[arg(long, value_name = "PROJECT.DATASET.TABLE")]
+    request_logging_table: Option<String>,
+
+    /// Share of the requests that it gets
+    #[arg(long, value_name = "0..1", requires = "request_logging_table")]
+    request_logging_sampling: Option<f64>,
+}
+
+impl Fields {
+    pub(crate) fn write_to(&self, version: &mut Extra) {
+        let texts = [
+            ("description", &self.description),
+            ("machineType", &self.machine_type),
+            ("runtimeVersion", &self.runtime_version),
+            ("pythonVersion", &self.python_version),
+            ("predictionClass", &self.prediction_class),
+            ("serviceAccount", &self.service_account),
+        ];
+        for (key, value) in texts {
+            if let Some(value) = value {
+                version.insert(key.into(), json!(value));
+            }
+        }
+        self.write_scaling(version);
+        for (key, value) in &self.labels {
+            version.entry("labels").or_insert_with(|| json!({}))[key.as_str()] = json!(value);
+        }
+        if let Some(table) = &self.request_logging_table {
+            let mut logging = json!({"bigqueryTableName": table});
+            if let Some(share) = self.request_logging_sampling {
+                logging["samplingPercentage"] = json!(share);
+            }
+            version.insert("requestLoggingConfig".into(), logging);
+        }
+    }
+
+    /// The API takes automatic or manual scaling, not both: the one that a flag
+    /// asks for replaces the other in the document.
+    fn write_scaling(&self, version: &mut Extra) {
+        if let Some(nodes) = self.nodes {
+            version.remove("autoScaling");
+            version.insert("manualScaling".into(), json!({"nodes": nodes}));
+        }
+        let mut automatic = Extra::new();
+        if let Some(nodes) = self.min_nodes {
+            automatic.insert("minNodes".into(), json!(nodes));
+        }
+        if let Some(nodes) = self.max_nodes {
+            automatic.insert("maxNodes".into(), json!(nodes));
+        }
+        if !self.metrics.is_empty() {
+            let metrics = self.metrics.iter();
+            let metrics = metrics.map(|(name, target)| json!({"name": name, "target": target}));
+            automatic.insert("metrics".into(), metrics.collect());
+        }
+        if !automatic.is_empty() {
+            version.remove("manualScaling");
+            let scaling = version.entry("autoScaling").or_insert_with(|| json!({}));
+            if let Value::Object(scaling) = scaling {
+                scaling.extend(automatic);
+            }
+        }
+    }
+}
+
+fn metric(text: &str) -> Result<(String, u32), String> {
+    let (name, target) = text.split_once('=').ok_or("a metric has the form NAME=TARGET")?;
+    let target = target.parse().map_err(|error| format!("'{target}': {error}"))?;
+    Ok((name.into(), target))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        fields: Fields,
+    }
+
+    fn written(args: &[&str], version: Value) -> Value {
+        let command = Command::parse_from(["x"].iter().chain(args));
+        let Value::Object(mut version) = version else { panic!("not an object") };
+        command.fields.write_to(&mut version);
+        Value::Object(version)
+    }
+
+    #[test]
+    fn flags_stand_above_the_document() {
+        let version = written(
+            &["--nodes", "2", "--label", "a=b", "--machine-type", "mls1-c4-m2"],
+            json!({"machineType": "x", "autoScaling": {"minNodes": 1}, "labels": {"c": "d"}, "kept": 1}),
+        );
+        assert_eq!(
+            version,
+            json!({"machineType": "mls1-c4-m2", "labels": {"c": "d", "a": "b"}, "kept": 1,
+                "manualScaling": {"nodes": 2}})
+        );
+    }
+
+    #[test]
+    fn automatic_scaling_is_put_together() {
+        let version = written(
+            &["--min-nodes", "1", "--autoscaling-metric", "CPU_USAGE=60"],
+            json!({"manualScaling": {"nodes": 1}, "autoScaling": {"maxNodes": 3}}),
+        );
+        let scaling =
+            json!({"maxNodes": 3, "minNodes": 1, "metrics": [{"name": "CPU_USAGE", "target": 60}]});
+        assert_eq!(version, json!({"autoScaling": scaling}));
+    }
+}
