@@ -30,6 +30,12 @@ impl Digest {
             }
         }
     }
+
+    pub fn of_bytes(content: &[u8]) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.update(content);
+        hasher.finish()
+    }
 }
 
 pub fn crc32c_base64(crc32c: u32) -> String {

@@ -1,0 +1,225 @@
+//! The bundle: everything in memory but the model, then written as a whole.
+
+use std::path::Path;
+
+use checksum::Digest;
+use deployment::{Extra, Fetch, File, Package, Spec};
+use stage::{Failure, Process};
+
+use crate::directory::{self, MANIFEST, MODEL};
+use crate::error::Error;
+use crate::limits::{self, Remark};
+use crate::manifest::{self, Entry, Manifest};
+use crate::model::Model;
+use crate::names::PACKAGE;
+use crate::requirements::{Requirement, Requirements};
+use crate::sdist::Sdist;
+use crate::settled::{Settled, minor_version};
+use crate::template::{Template, Values};
+use crate::{Args, python};
+
+#[derive(Debug)]
+pub(crate) struct Bundle {
+    settled: Settled,
+    model: Model,
+    package_version: String,
+    python_version: String,
+    requirements: Vec<String>,
+    /// Below the bundle's directory.
+    sdist_path: String,
+    sdist: Vec<u8>,
+    manifest: String,
+}
+
+impl Bundle {
+    pub(crate) fn make(
+        args: &Args,
+        fetched: &Fetch,
+        spec: &Spec,
+        settled: Settled,
+        remarks: &mut Vec<Remark>,
+    ) -> Result<Self, Failure> {
+        let model = Model::open(fetched, spec.dry_run)?;
+        let requirements = requirements(args, &model)?;
+        remarks.extend(requirements.warnings.iter().map(Remark::warning));
+        let python_version = python_version(args, fetched, &model, spec.dry_run)?;
+        remarks.extend(limits::model(&model));
+        remarks.extend(limits::python(&python_version));
+        remarks.extend(limits::environment(&fetched.environment_variables));
+
+        let package_version = settled.package_version();
+        let values = Values {
+            package_name: PACKAGE.into(),
+            model_version: package_version.clone(),
+            model_artifact_uri: spec.model_artifact_uri(),
+            model_name: settled.model.clone(),
+            version_name: settled.version.clone(),
+            requirements: requirements.texts(),
+            python_version: python_version.clone(),
+        };
+        let predictor = spec.prediction_script.as_deref();
+        let predictor =
+            rendered(predictor, &Template::predictor(), &values, settled.class(), remarks)?;
+        let setup = spec.setup_file.as_deref();
+        let setup = rendered(setup, &Template::setup(), &values, "", remarks)?;
+
+        let sdist = Sdist {
+            name: PACKAGE,
+            version: &package_version,
+            predictor: &predictor,
+            setup: &setup,
+            requirements: &requirements.list,
+        };
+        let sdist_path = format!("dist/{}", sdist.file_name());
+        let sdist = sdist.build(settled.mtime).map_err(|error| {
+            Failure::failed(format!("cannot pack '{sdist_path}'")).cause(&error)
+        })?;
+        let mut bundle = Self {
+            settled,
+            model,
+            package_version,
+            python_version,
+            requirements: values.requirements,
+            sdist_path,
+            sdist,
+            manifest: String::new(),
+        };
+        bundle.manifest = bundle
+            .describe(fetched)
+            .to_json()
+            .map_err(|error| Failure::failed(format!("cannot write '{MANIFEST}'")).cause(&error))?;
+        Ok(bundle)
+    }
+
+    fn describe(&self, fetched: &Fetch) -> Manifest {
+        let sdist = self.sdist_file();
+        let mut files = vec![Entry { path: sdist.path, size: sdist.size, sha256: sdist.sha256 }];
+        files.extend(self.model.files.iter().map(|file| Entry {
+            path: format!("{MODEL}/{}", file.path),
+            size: file.size,
+            sha256: file.sha256.clone(),
+        }));
+        let mut flavors: Vec<_> = fetched.flavors.keys().cloned().collect();
+        flavors.sort();
+        Manifest {
+            schema_version: manifest::SCHEMA_VERSION,
+            package: manifest::Package {
+                name: PACKAGE.into(),
+                version: self.package_version.clone(),
+            },
+            prediction_class: self.settled.prediction_class.clone(),
+            python_version: self.python_version.clone(),
+            mlflow_version: fetched.mlflow_version.clone(),
+            flavors,
+            requirements: self.requirements.clone(),
+            files,
+        }
+    }
+
+    /// Without content where the model is not here yet: it would be another's.
+    fn sdist_file(&self) -> File {
+        let path = self.sdist_path.clone();
+        if !self.model.is_here {
+            return File { path, ..File::default() };
+        }
+        let Digest { size, sha256, crc32c } = Digest::of_bytes(&self.sdist);
+        File { path, size, sha256, crc32c, extra: Extra::new() }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.settled.directory
+    }
+
+    pub(crate) fn write(&self) -> Result<(), Error> {
+        let files = [
+            (self.sdist_path.as_str(), self.sdist.as_slice()),
+            (MANIFEST, self.manifest.as_bytes()),
+        ];
+        directory::write(self.directory(), &files, &self.model)
+    }
+
+    pub(crate) fn would(&self, process: &Process) -> Result<(), Error> {
+        directory::check(self.directory())?;
+        let directory = self.directory().display();
+        process.would(&format!("write '{directory}/{}'", self.sdist_path));
+        process.would(&format!("write '{directory}/{MANIFEST}'"));
+        let count = self.model.files.len();
+        process.would(&format!("link {count} files of the model into '{directory}/{MODEL}'"));
+        Ok(())
+    }
+
+    pub(crate) fn stage(self) -> deployment::Bundle {
+        let digest = if self.model.is_here {
+            Digest::of_bytes(self.manifest.as_bytes()).sha256
+        } else {
+            String::new()
+        };
+        deployment::Bundle {
+            directory: self.directory().display().to_string(),
+            digest,
+            model_directory: self.directory().join(MODEL).display().to_string(),
+            package: Package {
+                name: PACKAGE.into(),
+                version: self.package_version.clone(),
+                extra: Extra::new(),
+            },
+            sdist: self.sdist_file(),
+            prediction_class: self.settled.prediction_class,
+            python_version: self.python_version,
+            requirements: self.requirements,
+            notes: Extra::new(),
+            extra: Extra::new(),
+        }
+    }
+}
+
+fn requirements(args: &Args, model: &Model) -> Result<Requirements, Error> {
+    let mut requirements =
+        if args.no_requirements { Requirements::default() } else { Requirements::of(model)? };
+    for text in &args.requirement {
+        let requirement = Requirement::parse(text).ok_or_else(|| Error::Requirement {
+            origin: "--requirement".into(),
+            text: text.clone(),
+        })?;
+        requirements.set(requirement);
+    }
+    requirements.check()?;
+    Ok(requirements)
+}
+
+/// The flag's, else the one that logged the model, else python_env.yaml's.
+fn python_version(
+    args: &Args,
+    fetched: &Fetch,
+    model: &Model,
+    dry_run: bool,
+) -> Result<String, Error> {
+    let known = args.python_version.as_ref().or(fetched.python_version.as_ref());
+    if let Some(version) = known {
+        return minor_version(version);
+    }
+    // Read as text: YAML would take 3.10 for the number 3.1.
+    let text = model.text("python_env.yaml")?.unwrap_or_default();
+    match text.lines().find_map(|line| line.strip_prefix("python:")) {
+        Some(version) => minor_version(version.trim().trim_matches(['"', '\''])),
+        None if dry_run && !model.is_here => Ok(String::new()),
+        None => Err(Error::NoPythonVersion),
+    }
+}
+
+/// From the user's own template, which is then looked at, or the one compiled in.
+fn rendered(
+    path: Option<&str>,
+    built_in: &Template,
+    values: &Values,
+    class: &str,
+    remarks: &mut Vec<Remark>,
+) -> Result<String, Error> {
+    let Some(path) = path else { return built_in.render(values) };
+    let text = Template::read(path)?.render(values)?;
+    if !values.python_version.is_empty() {
+        let found = python::check(path, &text, &values.python_version, class)?;
+        remarks.extend(found.into_iter().map(Remark::warning));
+    }
+    Ok(text)
+}

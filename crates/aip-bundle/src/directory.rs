@@ -1,0 +1,176 @@
+//! The bundle's directory: there as a whole, or not at all.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::model::Model;
+
+/// The file that tells a bundle from another directory.
+pub(crate) const MANIFEST: &str = "bundle.json";
+
+/// Where the model's files lie in it.
+pub(crate) const MODEL: &str = "model";
+
+/// Refuses to replace anything but an older bundle or nothing.
+pub(crate) fn check(target: &Path) -> Result<(), Error> {
+    let is_free = match fs::read_dir(target) {
+        Ok(mut entries) => entries.next().is_none() || target.join(MANIFEST).is_file(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound && !target.is_symlink(),
+    };
+    if is_free { Ok(()) } else { Err(Error::NotABundle(target.into())) }
+}
+
+/// Writes the files and links the model's beside them, in a new directory that
+/// then takes the place of `target`.
+pub(crate) fn write(target: &Path, files: &[(&str, &[u8])], model: &Model) -> Result<(), Error> {
+    check(target)?;
+    let failed = |source| Error::Write { path: target.into(), source };
+    let parent = target.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(parent).map_err(failed)?;
+    let new = tempfile::Builder::new().prefix(".bundle-").tempdir_in(parent).map_err(failed)?;
+    // Not what the user's umask makes of it: others must read it the same.
+    fs::set_permissions(new.path(), Permissions::from_mode(0o755)).map_err(failed)?;
+    for (path, content) in files {
+        write_file(new.path(), path, content)?;
+    }
+    link_model(&new.path().join(MODEL), model)?;
+    let new = new.keep();
+    replace(&new, target).map_err(|source| {
+        // The next run makes it again; what matters is the first error.
+        let _ = fs::remove_dir_all(&new);
+        failed(source)
+    })
+}
+
+fn write_file(root: &Path, path: &str, content: &[u8]) -> Result<(), Error> {
+    let path = root.join(path);
+    let write = || {
+        make_parents(root, &path)?;
+        fs::write(&path, content)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o644))
+    };
+    write().map_err(|source| Error::Write { path: path.clone(), source })
+}
+
+/// The directories above `path`, below `root`.
+fn make_parents(root: &Path, path: &Path) -> io::Result<()> {
+    let Some(parent) = path.parent().filter(|parent| *parent != root && !parent.exists()) else {
+        return Ok(());
+    };
+    make_parents(root, parent)?;
+    fs::create_dir(parent)?;
+    fs::set_permissions(parent, Permissions::from_mode(0o755))
+}
+
+/// Models are large: their files are never copied. Hard links where the file
+/// system has them, else one symbolic link to the directory.
+fn link_model(target: &Path, model: &Model) -> Result<(), Error> {
+    let failed = |source| Error::Write { path: target.into(), source };
+    let linked = link_files(target, model);
+    match linked {
+        Ok(()) => Ok(()),
+        Err(error) if cannot_link(&error) => {
+            log::debug!("no hard links to '{}': {error}", model.directory.display());
+            fs::remove_dir_all(target).map_err(failed)?;
+            let directory = fs::canonicalize(&model.directory).map_err(failed)?;
+            symlink(directory, target).map_err(failed)
+        }
+        Err(source) => Err(failed(source)),
+    }
+}
+
+fn link_files(target: &Path, model: &Model) -> io::Result<()> {
+    fs::create_dir(target)?;
+    fs::set_permissions(target, Permissions::from_mode(0o755))?;
+    for file in &model.files {
+        let path = target.join(&file.path);
+        make_parents(target, &path)?;
+        // A link to a symbolic link would point elsewhere from here.
+        fs::hard_link(fs::canonicalize(model.directory.join(&file.path))?, &path)?;
+    }
+    Ok(())
+}
+
+/// Another file system, one without hard links, or a file of somebody else's.
+fn cannot_link(error: &io::Error) -> bool {
+    use io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
+    matches!(error.kind(), CrossesDevices | PermissionDenied | TooManyLinks | Unsupported)
+}
+
+/// A directory cannot be renamed over one that is not empty: the older one
+/// steps aside first, and comes back if the new one cannot take its place.
+fn replace(new: &Path, target: &Path) -> io::Result<()> {
+    let aside = PathBuf::from(format!("{}-old", new.display()));
+    let had_older = match fs::rename(target, &aside) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(error),
+    };
+    if let Err(error) = fs::rename(new, target) {
+        if had_older {
+            fs::rename(&aside, target)?;
+        }
+        return Err(error);
+    }
+    if had_older { fs::remove_dir_all(&aside) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn written_linked_and_replaced() {
+        let scratch = tempfile::tempdir().unwrap();
+        let model = Model::for_test(&scratch.path().join("m"), &[("MLmodel", "x"), ("a/b/c", "")]);
+        let target = scratch.path().join("out/bundle");
+        write(&target, &[(MANIFEST, b"1"), ("dist/old", b"")], &model).unwrap();
+        write(&target, &[(MANIFEST, b"2"), ("dist/x", b"x")], &model).unwrap();
+
+        assert_eq!(names(&scratch.path().join("out")), ["bundle"], "nothing is left over");
+        assert_eq!(names(&target), [MANIFEST, "dist", MODEL]);
+        assert_eq!(names(&target.join("dist")), ["x"]);
+        let original = fs::metadata(scratch.path().join("m/a/b/c")).unwrap();
+        assert_eq!(fs::metadata(target.join("model/a/b/c")).unwrap().ino(), original.ino());
+        assert_eq!(target.join("dist/x").metadata().unwrap().mode() & 0o777, 0o644);
+        assert_eq!(target.join("dist").metadata().unwrap().mode() & 0o777, 0o755);
+    }
+
+    #[test]
+    fn what_is_no_bundle_stays() {
+        let scratch = tempfile::tempdir().unwrap();
+        let model = Model::for_test(&scratch.path().join("m"), &[("MLmodel", "x")]);
+        let target = scratch.path().join("precious");
+        fs::create_dir(&target).unwrap();
+        check(&target).unwrap();
+        fs::write(target.join("thesis.tex"), "").unwrap();
+        let error = write(&target, &[], &model).unwrap_err();
+        assert!(matches!(error, Error::NotABundle(_)) && names(&target) == ["thesis.tex"]);
+        assert!(matches!(check(&target.join("thesis.tex")), Err(Error::NotABundle(_))));
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_and_the_older_one() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut model = Model::for_test(&scratch.path().join("m"), &[("MLmodel", "x")]);
+        let target = scratch.path().join("out/bundle");
+        write(&target, &[(MANIFEST, b"1")], &model).unwrap();
+        model.files[0].path = "gone".into();
+        assert!(write(&target, &[(MANIFEST, b"2")], &model).is_err());
+        assert_eq!(names(&scratch.path().join("out")), ["bundle"]);
+        assert_eq!(fs::read(target.join(MANIFEST)).unwrap(), b"1");
+    }
+}

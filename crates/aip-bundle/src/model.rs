@@ -1,0 +1,179 @@
+//! The model's files, as the fetch stage left them here.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use deployment::{Fetch, File};
+
+use crate::error::Error;
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) directory: PathBuf,
+    pub(crate) files: Vec<File>,
+    /// In a dry run the files may not be here yet.
+    pub(crate) is_here: bool,
+}
+
+impl Model {
+    /// Checks what the document says against what is there. The files were
+    /// hashed when they came; here their sizes tell whether they still are what
+    /// came.
+    pub(crate) fn open(fetched: &Fetch, dry_run: bool) -> Result<Self, Error> {
+        let mut files = fetched.files.clone();
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        if let Some(bad) = files.iter().find(|file| !is_below(&file.path)) {
+            return Err(Error::Escapes(bad.path.clone()));
+        }
+        // A dry fetch may not have looked into the model.
+        if !(dry_run && files.is_empty()) {
+            check_is_pyfunc(fetched)?;
+        }
+        let directory = PathBuf::from(&fetched.directory);
+        let is_here = directory.is_dir();
+        if !is_here && !dry_run {
+            return Err(Error::NoDirectory(directory));
+        }
+        let model = Self { directory, files, is_here };
+        if is_here && !dry_run {
+            model.files.iter().try_for_each(|file| model.check(file))?;
+        }
+        Ok(model)
+    }
+
+    fn check(&self, file: &File) -> Result<(), Error> {
+        if file.sha256.is_empty() {
+            return Err(Error::NoDigest(file.path.clone()));
+        }
+        let changed = |found: String| Error::Changed { path: file.path.clone(), found };
+        match fs::metadata(self.directory.join(&file.path)) {
+            Ok(found) if !found.is_file() => Err(changed("it is no file".into())),
+            Ok(found) if found.len() != file.size => {
+                Err(changed(format!("{} bytes instead of {}", found.len(), file.size)))
+            }
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(changed("it is gone".into()))
+            }
+            Err(source) => Err(Error::Read { path: file.path.clone(), source }),
+        }
+    }
+
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.files.iter().any(|file| file.path == path)
+    }
+
+    /// A text file of the model; nothing where the model has none of that name,
+    /// or none is here yet.
+    pub(crate) fn text(&self, path: &str) -> Result<Option<String>, Error> {
+        if !self.is_here || !self.has(path) {
+            return Ok(None);
+        }
+        read_text(&self.directory.join(path)).map(Some)
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test(directory: &Path, files: &[(&str, &str)]) -> Self {
+        let write = |(path, text): &(&str, &str)| {
+            let full = directory.join(path);
+            fs::create_dir_all(full.parent().unwrap()).unwrap();
+            fs::write(full, text).unwrap();
+            let sha256 = checksum::Digest::of(text.as_bytes()).unwrap().sha256;
+            File { path: (*path).into(), size: text.len() as u64, sha256, ..File::default() }
+        };
+        let files = files.iter().map(write).collect();
+        Self { directory: directory.into(), files, is_here: true }
+    }
+}
+
+fn check_is_pyfunc(fetched: &Fetch) -> Result<(), Error> {
+    if !fetched.files.iter().any(|file| file.path == "MLmodel") {
+        return Err(Error::NoMlmodel(fetched.model_uri.clone()));
+    }
+    if !fetched.flavors.contains_key("python_function") {
+        let names: Vec<_> = fetched.flavors.keys().map(String::as_str).collect();
+        let names = if names.is_empty() { "none at all".into() } else { names.join(", ") };
+        return Err(Error::NoPyfunc(names));
+    }
+    Ok(())
+}
+
+/// Reads text that must be UTF-8.
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
+    let name = path.display().to_string();
+    let bytes = fs::read(path).map_err(|source| Error::Read { path: name.clone(), source })?;
+    String::from_utf8(bytes).map_err(|_| Error::NotText(name))
+}
+
+/// Whether a path names a place below the directory it is joined to.
+fn is_below(path: &str) -> bool {
+    !path.contains('\0') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use deployment::Extra;
+    use serde_json::json;
+
+    use super::*;
+
+    fn fetched(directory: &Path) -> Fetch {
+        let model = Model::for_test(directory, &[("data/m.pkl", "12345"), ("MLmodel", "x")]);
+        let flavors: Extra = serde_json::from_value(json!({"python_function": {}})).unwrap();
+        Fetch {
+            directory: directory.display().to_string(),
+            model_uri: "runs:/1/model".into(),
+            files: model.files,
+            flavors,
+            ..Fetch::default()
+        }
+    }
+
+    fn refused(fetched: &Fetch) -> String {
+        Model::open(fetched, false).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_was_fetched_is_what_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let good = fetched(directory.path());
+        let model = Model::open(&good, false).unwrap();
+        assert_eq!((model.size(), model.files[0].path.as_str()), (6, "MLmodel"));
+
+        fs::write(directory.path().join("data/m.pkl"), "123").unwrap();
+        assert_eq!(
+            refused(&good),
+            "the model's file 'data/m.pkl' changed after it was fetched: 3 bytes instead of 5"
+        );
+        fs::remove_file(directory.path().join("data/m.pkl")).unwrap();
+        assert!(refused(&good).ends_with("it is gone"));
+        fs::create_dir(directory.path().join("data/m.pkl")).unwrap();
+        assert!(refused(&good).ends_with("it is no file"));
+    }
+
+    #[test]
+    fn unusable_documents() {
+        let directory = tempfile::tempdir().unwrap();
+        let good = fetched(directory.path());
+        for path in ["../x", "/etc/passwd", "a//b", "a/./b", "", "a/", "a\0"] {
+            let mut bad = good.clone();
+            bad.files[0].path = path.into();
+            assert!(refused(&bad).ends_with("is not a path below its directory"), "{path:?}");
+        }
+        let bad = Fetch { files: Vec::new(), ..good.clone() };
+        assert_eq!(refused(&bad), "the model has no MLmodel file in 'runs:/1/model'");
+        let bad = Fetch { flavors: Extra::new(), ..good.clone() };
+        assert_eq!(refused(&bad), "the model has no python_function flavor, only none at all");
+        let bad = Fetch { directory: "/nowhere".into(), ..good.clone() };
+        assert_eq!(refused(&bad), "the model's directory '/nowhere' is not there");
+        assert!(!Model::open(&bad, true).unwrap().is_here);
+        let mut bad = good;
+        bad.files[0].sha256.clear();
+        assert!(refused(&bad).ends_with("has no digest in the document"));
+    }
+}

@@ -1,0 +1,146 @@
+//! Names, versions and places, settled from flags, document and environment.
+
+use std::path::PathBuf;
+
+use deployment::{Fetch, Spec};
+use stage::{Failure, settings};
+
+use crate::Args;
+use crate::error::Error;
+use crate::limits::{self, Remark};
+use crate::names;
+
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) model: String,
+    pub(crate) version: String,
+    pub(crate) prediction_class: String,
+    /// Absolute.
+    pub(crate) directory: PathBuf,
+    /// Times of all files in archives.
+    pub(crate) mtime: u64,
+}
+
+impl Settled {
+    pub(crate) fn new(
+        args: &Args,
+        fetched: &Fetch,
+        spec: &mut Spec,
+        remarks: &mut Vec<Remark>,
+    ) -> Result<Self, Failure> {
+        let lineage = &fetched.lineage;
+        let model = names::default_model(lineage);
+        let version = names::default_version(lineage);
+        let model = resolved(settings::MODEL, args.model.as_ref(), &mut spec.model, model)?;
+        let version =
+            resolved(settings::VERSION, args.version_name.as_ref(), &mut spec.version, version)?;
+        if lineage.registered_model.as_ref().is_some_and(|registered| *registered != model)
+            && model == names::default_model(lineage)
+        {
+            let registered = lineage.registered_model.as_deref().unwrap_or_default();
+            let message = format!("the registered model '{registered}' is named '{model}' there");
+            remarks.push(Remark::warning(message).hint("give --model for another name"));
+        }
+        remarks.extend(limits::names(&model, &version));
+
+        settings::BUCKET.resolve(args.bucket.clone(), &mut spec.bucket, None)?;
+        settings::ROUTE.resolve(args.route.clone(), &mut spec.route, None)?;
+        let script = &mut spec.prediction_script;
+        settings::PREDICTION_SCRIPT.resolve(args.prediction_script.clone(), script, None)?;
+        settings::SETUP_FILE.resolve(args.setup_file.clone(), &mut spec.setup_file, None)?;
+
+        let directory = directory(args, spec, &names::directory(&model, &version))?;
+        let directory = std::path::absolute(&directory)
+            .map_err(|source| Error::Write { path: directory, source })?;
+        let prediction_class = prediction_class(&args.prediction_class)?;
+        Ok(Self { model, version, prediction_class, directory, mtime: mtime()? })
+    }
+
+    pub(crate) fn package_version(&self) -> String {
+        names::package_version(&self.version)
+    }
+
+    /// The class within the module.
+    pub(crate) fn class(&self) -> &str {
+        self.prediction_class.rsplit('.').next().unwrap_or_default()
+    }
+}
+
+fn directory(args: &Args, spec: &mut Spec, name: &str) -> Result<PathBuf, Failure> {
+    if let Some(output) = &args.output {
+        return Ok(output.into());
+    }
+    let default = settings::default_work_dir();
+    let work_dir =
+        settings::WORK_DIR.resolve(args.work_dir.clone(), &mut spec.work_dir, default)?;
+    let work_dir = work_dir.ok_or_else(|| settings::WORK_DIR.missing())?;
+    Ok(PathBuf::from(work_dir).join("bundles").join(name))
+}
+
+fn resolved(
+    setting: settings::Setting,
+    flag: Option<&String>,
+    field: &mut Option<String>,
+    default: String,
+) -> Result<String, Failure> {
+    let value = setting.resolve(flag.cloned(), field, Some(default))?;
+    value.filter(|value| !value.is_empty()).ok_or_else(|| setting.missing())
+}
+
+fn prediction_class(text: &str) -> Result<String, Error> {
+    let is_name = |class: &str| {
+        class.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && class.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    match text.strip_prefix("predictor.") {
+        Some(class) if is_name(class) => Ok(text.into()),
+        _ => Err(Error::PredictionClass(text.into())),
+    }
+}
+
+/// The second day of 1980: zip archives, which wheels are, begin with the first,
+/// and installers west of Greenwich would read an hour before it.
+const MTIME: u64 = 315_619_200;
+
+fn mtime() -> Result<u64, Error> {
+    match settings::env("SOURCE_DATE_EPOCH") {
+        None => Ok(MTIME),
+        Some(text) => text.parse().map_err(|_| Error::Epoch(text)),
+    }
+}
+
+/// `3.11` of `3.11.7`.
+pub(crate) fn minor_version(text: &str) -> Result<String, Error> {
+    let mut parts = text.trim().split('.');
+    let mut number = || {
+        let part = parts.next().filter(|part| !part.is_empty() && part.len() < 4)?;
+        part.bytes().all(|byte| byte.is_ascii_digit()).then_some(part)
+    };
+    match (number(), number()) {
+        (Some(major), Some(minor)) => Ok(format!("{major}.{minor}")),
+        _ => Err(Error::PythonVersion(text.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn python_versions() {
+        for (text, expected) in [("3.11.7", "3.11"), ("3.7", "3.7"), ("3.13.0rc1", "3.13")] {
+            assert_eq!(minor_version(text).unwrap(), expected);
+        }
+        for text in ["", "3", "3.x", "3.", "python3.7", "3.7; rm"] {
+            assert!(minor_version(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn classes_of_the_predictor() {
+        assert!(prediction_class("predictor.My_Predictor2").is_ok());
+        for text in ["Predictor", "other.Predictor", "predictor.", "predictor.2", "predictor.a b"] {
+            assert!(prediction_class(text).is_err(), "{text}");
+        }
+    }
+}
