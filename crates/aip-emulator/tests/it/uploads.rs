@@ -180,19 +180,19 @@ fn a_client_that_goes_away_can_come_back() {
     let session = Session::start(&server, "name=x", &[], "");
     let path = session.url.strip_prefix(&server.url).unwrap();
     let address = server.url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
     let range = format!("bytes 0-{}/{}", data.len() - 1, data.len());
     let head = format!("PUT {path} HTTP/1.1\r\nhost: {address}\r\ncontent-range: {range}\r\n");
-    write!(stream, "{head}content-length: {}\r\n\r\n", data.len()).unwrap();
-    stream.write_all(&data[..300 * 1024]).unwrap();
-    drop(stream);
-    // What the kernel still holds may take a moment to arrive
-    let persisted = loop {
-        match session.has() {
-            Some(range) => break range,
-            None => std::thread::sleep(Duration::from_millis(5)),
-        }
-    };
+    // Asking ends what is still being received, so each attempt waits longer
+    let attempts = (0..12).map(|attempt| Duration::from_millis(5 << attempt));
+    let mut persisted = attempts.map(|patience| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "{head}content-length: {}\r\n\r\n", data.len()).unwrap();
+        stream.write_all(&data[..300 * 1024]).unwrap();
+        drop(stream);
+        std::thread::sleep(patience);
+        session.has()
+    });
+    let persisted = persisted.find_map(|has| has).expect("nothing was kept");
     assert_eq!(persisted, "bytes=0-262143");
     let rest = format!("bytes {QUANTUM}-{}/{}", data.len() - 1, data.len());
     assert_eq!(session.put(&rest, &data[QUANTUM..]).status, 200);
