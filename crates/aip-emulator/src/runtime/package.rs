@@ -18,6 +18,7 @@ struct Metadata {
     /// None: only building them would tell
     requires: Option<Vec<String>>,
     legacy: Vec<PathBuf>,
+    has_pip: bool,
 }
 
 /// A package that did not install.
@@ -47,7 +48,13 @@ pub(crate) async fn install(
     let runtime = runtime.map_err(|err| failed(first, err))?;
     for package in packages {
         let is_legacy = metadata.legacy.contains(package);
-        let pip = installer(environments, python, is_legacy).await;
+        // A package that brings its own build system needs no more than the
+        // pip that comes with Python.
+        let pip = if metadata.has_pip && !is_legacy {
+            Ok(python.path.clone())
+        } else {
+            environments.ensure(python, &BUILD_TOOLS.map(str::to_owned)).await
+        };
         let mut command = Command::new(pip.map_err(|err| failed(package, err))?);
         command.args(arguments(package, lib, requires.is_some(), is_legacy));
         process::run(command).await.map_err(|err| failed(package, err.into()))?;
@@ -73,21 +80,6 @@ fn arguments(package: &Path, lib: &Path, is_resolved: bool, is_legacy: bool) -> 
     }
     arguments.push(package.display().to_string());
     arguments
-}
-
-/// The interpreter whose pip installs packages. A package that brings its own
-/// build system needs no more than the pip that comes with Python.
-async fn installer(
-    environments: &Environments,
-    python: &Interpreter,
-    is_legacy: bool,
-) -> Result<PathBuf, environment::Error> {
-    let mut command = Command::new(&python.path);
-    command.args(["-I", "-m", "pip", "--version"]);
-    if !is_legacy && process::run(command).await.is_ok() {
-        return Ok(python.path.clone());
-    }
-    environments.ensure(python, &BUILD_TOOLS.map(str::to_owned)).await
 }
 
 async fn metadata(

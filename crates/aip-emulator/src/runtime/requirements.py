@@ -3,10 +3,12 @@
     requirements.py PACKAGE...
 
 Prints one JSON object: `requires`, a list, or null when a package's metadata
-does not say; and `legacy`, the packages that only setup.py can build.
+does not say; `legacy`, the packages that only setup.py can build; and
+`has_pip`, whether this interpreter can install the others.
 """
 
 import email
+import importlib.util
 import json
 import re
 import sys
@@ -98,7 +100,8 @@ def main():
     if together is not None:
         # Packages may need each other; no index has those.
         together = [line for line in together if name_of(line) not in given]
-    json.dump({"requires": together, "legacy": legacy}, sys.stdout)
+    has_pip = importlib.util.find_spec("pip") is not None
+    json.dump({"requires": together, "legacy": legacy, "has_pip": has_pip}, sys.stdout)
 
 
 if __name__ == "__main__":
