@@ -10,8 +10,9 @@ use super::models::with_type;
 use super::operations::{FAILED_PRECONDITION, Outcome};
 use super::snapshot::{Item, copy};
 use super::{Ml, versions};
+use crate::error::ApiError;
 use crate::runtime::{
-    EnvironmentError, InstallError, Interpreter, StartError, Worker, install, say,
+    EnvironmentError, InstallError, Interpreter, StartError, Worker, install, restore, say,
 };
 use crate::storage::Store;
 
@@ -56,8 +57,8 @@ impl Deployment {
         let environments = &self.ml.0.environments;
         let runtime = install(environments, &self.python, &packages, &home.join("lib"))
             .await
-            .map_err(|err| self.not_installed(&err))?;
-        self.set_runtime(&runtime);
+            .map_err(|err| not_installed(&format!("{}/{}", self.model, self.version), &err))?;
+        self.ml.set_runtime(&self.project, &self.model, &self.version, &runtime);
         let launch = self.ml.launch(&self.project, &self.model, &self.version);
         let launch = launch.map_err(|err| err.message().to_owned())?;
         match Worker::start(&launch).await {
@@ -76,33 +77,6 @@ impl Deployment {
             .map_err(|err| err.to_string())
             .and_then(|copied| copied.map_err(|err| err.to_string()))
             .map_err(|err| unexpected(&format!("cannot copy the model's files: {err}")))
-    }
-
-    /// The launch that a later restart repeats starts from the catalog.
-    fn set_runtime(&self, runtime: &Path) {
-        self.ml.0.catalog.touch(|catalog| {
-            let model = catalog.model_mut(&self.project, &self.model);
-            if let Ok(version) = model.and_then(|model| model.version_mut(&self.version)) {
-                version.runtime = Some(runtime.to_owned());
-            }
-        });
-    }
-
-    /// What pip said is for whoever watches the emulator; the client is told
-    /// what the service told, down to the command that it ran.
-    fn not_installed(&self, err: &InstallError) -> String {
-        let subject = format!("{}/{}: {}", self.model, self.version, err.package);
-        match &err.cause {
-            EnvironmentError::Failed(failed) => failed.show(&subject),
-            EnvironmentError::Io(cause) => say(&format!("{subject}: {cause}")),
-        }
-        format!(
-            "Failed to load model: User-provided package {package} failed to install: Command \
-             '['python-default', '-m', 'pip', 'install', '--target=/tmp/custom_lib', \
-             '--no-cache-dir', '-b', '/tmp/pip_builds', '/tmp/custom_code/{package}']' returned \
-             non-zero exit status 1 (Error code: 0)",
-            package = err.package
-        )
     }
 
     async fn succeed(&self, runtime: PathBuf, worker: Worker) {
@@ -139,7 +113,52 @@ fn unexpected(detail: &str) -> String {
     format!("{text}: {detail} (Error code: 0)")
 }
 
+/// What pip said is for whoever watches the emulator; the client is told what
+/// the service told, down to the command that it ran.
+fn not_installed(version: &str, err: &InstallError) -> String {
+    let subject = format!("{version}: {}", err.package);
+    match &err.cause {
+        EnvironmentError::Failed(failed) => failed.show(&subject),
+        EnvironmentError::Io(cause) => say(&format!("{subject}: {cause}")),
+    }
+    format!(
+        "Failed to load model: User-provided package {package} failed to install: Command \
+         '['python-default', '-m', 'pip', 'install', '--target=/tmp/custom_lib', \
+         '--no-cache-dir', '-b', '/tmp/pip_builds', '/tmp/custom_code/{package}']' returned \
+         non-zero exit status 1 (Error code: 0)",
+        package = err.package
+    )
+}
+
 impl Ml {
+    /// Makes the environment of a deployed version again, after somebody
+    /// emptied the cache.
+    pub(super) async fn restore(&self, p: &str, m: &str, v: &str) -> Result<PathBuf, ApiError> {
+        let (dir, minor) = self.0.catalog.read(|catalog| {
+            let version = catalog.model(p, m)?.version(v)?;
+            let minor = version.spec.get("pythonVersion").and_then(Value::as_str);
+            Ok::<_, ApiError>((version.dir.clone(), minor.unwrap_or_default().to_owned()))
+        })?;
+        let unavailable = |text: String| ApiError::new(503, "UNAVAILABLE", text);
+        let python = self.0.interpreters.find(&minor).await;
+        let python = python.ok_or_else(|| unavailable(format!("Python {minor} is gone.")))?;
+        let packages = packages_in(&self.deployed(&dir).join("packages"));
+        let runtime = restore(&self.0.environments, &python, &packages).await;
+        let runtime =
+            runtime.map_err(|err| unavailable(not_installed(&format!("{m}/{v}"), &err)))?;
+        self.set_runtime(p, m, v, &runtime);
+        Ok(runtime)
+    }
+
+    fn set_runtime(&self, project: &str, m: &str, v: &str, runtime: &Path) {
+        self.0.catalog.touch(|catalog| {
+            let model = catalog.model_mut(project, m);
+            if let Ok(version) = model.and_then(|model| model.version_mut(v)) {
+                version.runtime = Some(runtime.to_owned());
+            }
+        });
+    }
+
     /// The directory of a version's copies.
     pub(super) fn deployed(&self, dir: &Path) -> PathBuf {
         self.0.dir.join("deployed").join(dir)
@@ -155,6 +174,12 @@ impl Ml {
             say(&format!("cannot remove '{}': {err}", home.display()));
         }
     }
+}
+
+/// The packages in a version's copies: one directory each.
+fn packages_in(dir: &Path) -> Vec<PathBuf> {
+    let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries(dir).flat_map(|each| entries(&each.path())).map(|file| file.path()).collect()
 }
 
 /// The packages of a version, as its create request named them.

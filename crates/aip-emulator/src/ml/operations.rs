@@ -178,7 +178,8 @@ impl Ml {
         running.insert(key, task.abort_handle());
     }
 
-    /// Ends an operation, with the change that it made.
+    /// Ends an operation with the change that it made, unless it was cancelled
+    /// a moment before.
     pub(super) fn finish(
         &self,
         project: &str,
@@ -186,6 +187,9 @@ impl Ml {
         change: impl FnOnce(&mut Catalog) -> Result<Outcome, ApiError>,
     ) {
         let done = self.0.catalog.change(|catalog| {
+            if catalog.operations(project).get(id).is_none_or(|one| one.outcome.is_some()) {
+                return Ok(());
+            }
             let outcome = change(catalog)?;
             if let Some(operation) = catalog.operations(project).get_mut(id) {
                 operation.finish(outcome);

@@ -41,8 +41,7 @@ pub(super) async fn predict(
     let workers = &call.ml().workers;
     // A worker may have ended since the last request: that is worth one more.
     for _ in 0..2 {
-        let launch = || call.app.ml.launch(project, model, &version);
-        let worker = workers.get(&dir, launch).await?;
+        let worker = call.app.ml.worker(project, model, &version, &dir).await?;
         match worker.predict(call.body.clone()).await {
             Ok(body) => {
                 note_use(call, project, model, &version);

@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::deploy::package_uris;
 use super::{Ml, versions};
 use crate::error::ApiError;
-use crate::runtime::{Launch, StartError, Worker};
+use crate::runtime::{Launch, StartError, Worker, say};
 
 /// Held while a worker starts, so that requests which come meanwhile wait for
 /// it instead of starting another.
@@ -23,6 +25,7 @@ type Slot = Arc<tokio::sync::Mutex<Option<Arc<Worker>>>>;
 pub(super) struct Workers {
     slots: Mutex<HashMap<PathBuf, Slot>>,
     is_closed: AtomicBool,
+    closing: Notify,
 }
 
 impl Workers {
@@ -39,21 +42,22 @@ impl Workers {
     pub(super) async fn get(
         &self,
         dir: &Path,
-        launch: impl FnOnce() -> Result<Launch, ApiError>,
+        launch: impl Future<Output = Result<Launch, ApiError>>,
     ) -> Result<Arc<Worker>, ApiError> {
         let slot = self.slot(dir);
         let mut slot = slot.lock().await;
         if let Some(worker) = slot.as_ref() {
             return Ok(Arc::clone(worker));
         }
-        let unavailable = |text: &str| ApiError::new(503, "UNAVAILABLE", text);
+        let closing = self.closing.notified();
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(unavailable("The emulator is shutting down."));
         }
-        let worker = Worker::start(&launch()?).await.map_err(|err| match err {
-            StartError::Load(text) => unavailable(&format!("Error loading the model: {text}")),
-            StartError::Io(_) => unavailable("The prediction server cannot be started."),
-        })?;
+        // The slot is held meanwhile, and whoever stops the workers waits for it.
+        let worker = tokio::select! {
+            worker = async { Worker::start(&launch.await?).await.map_err(not_started) } => worker?,
+            () = closing => return Err(unavailable("The emulator is shutting down.")),
+        };
         Ok(Arc::clone(slot.insert(Arc::new(worker))))
     }
 
@@ -73,13 +77,47 @@ impl Workers {
 
     pub(super) async fn stop_all(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
+        self.closing.notify_waiters();
         let slots: Vec<PathBuf> =
             self.slots.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
         futures_util::future::join_all(slots.iter().map(|dir| self.forget(dir))).await;
     }
 }
 
+fn unavailable(text: &str) -> ApiError {
+    ApiError::new(503, "UNAVAILABLE", text)
+}
+
+fn not_started(err: StartError) -> ApiError {
+    match err {
+        StartError::Load(text) => unavailable(&format!("Error loading the model: {text}")),
+        StartError::Io(err) => {
+            say(&format!("cannot start a worker: {err}"));
+            unavailable("The prediction server cannot be started.")
+        }
+    }
+}
+
 impl Ml {
+    /// The worker of a version, started if need be.
+    pub(super) async fn worker(
+        &self,
+        project: &str,
+        m: &str,
+        v: &str,
+        dir: &Path,
+    ) -> Result<Arc<Worker>, ApiError> {
+        let launch = async {
+            let launch = self.launch(project, m, v)?;
+            if launch.python.exists() {
+                return Ok(launch);
+            }
+            let python = self.restore(project, m, v).await?;
+            Ok(Launch { python, ..launch })
+        };
+        self.0.workers.get(dir, launch).await
+    }
+
     /// How to start the worker of a version that has its environment.
     pub(super) fn launch(&self, project: &str, m: &str, v: &str) -> Result<Launch, ApiError> {
         let (spec, dir, python) = self.0.catalog.read(|catalog| {

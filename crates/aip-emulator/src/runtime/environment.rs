@@ -72,7 +72,7 @@ impl Environments {
             if home.exists() {
                 std::fs::remove_dir_all(&home)?;
             }
-            self.build(python, requirements, &home).await?;
+            self.build(python, requirements, &home, &lock).await?;
             let made_of = serde_json::json!({
                 "python": python.version, "base": python.path, "requirements": requirements,
             });
@@ -82,41 +82,39 @@ impl Environments {
         Ok(executable)
     }
 
+    /// Every program holds the lock as its stdin: should this process be
+    /// killed, the next one waits until nobody writes here any more.
     async fn build(
         &self,
         python: &Interpreter,
         requirements: &[String],
         home: &Path,
+        lock: &File,
     ) -> Result<(), Error> {
         let count = requirements.len();
         say(&format!("making a Python {} environment, {count} requirements", python.version));
         let executable = home.join("bin/python");
-        let Some(uv) = &self.uv else {
+        let (mut venv, mut install) = if let Some(uv) = &self.uv {
+            let mut venv = Command::new(uv);
+            venv.args(["venv", "--quiet", "--no-project", "--no-config", "--python"]);
+            venv.arg(&python.path);
+            let mut install = Command::new(uv);
+            install.args(["pip", "install", "--quiet", "--python"]).arg(&executable);
+            (venv, install)
+        } else {
             let mut venv = Command::new(&python.path);
             venv.args(["-I", "-m", "venv"]);
             // Half of the time goes into pip, which only requirements need.
-            venv.args(requirements.is_empty().then_some("--without-pip")).arg(home);
-            process::run(venv).await?;
-            if !requirements.is_empty() {
-                let mut pip = Command::new(&executable);
-                pip.args(["-I", "-m", "pip", "install", "--quiet", "--no-input"])
-                    .args(requirements);
-                process::run(pip).await?;
-            }
-            return Ok(());
+            venv.args(requirements.is_empty().then_some("--without-pip"));
+            let mut install = Command::new(&executable);
+            install.args(["-I", "-m", "pip", "install", "--quiet", "--no-input"]);
+            (venv, install)
         };
-        let mut venv = Command::new(uv);
-        venv.args(["venv", "--quiet", "--no-project", "--no-config", "--python"]);
-        process::run({
-            venv.arg(&python.path).arg(home);
-            venv
-        })
-        .await?;
+        venv.arg(home);
+        process::run_with(venv, lock.try_clone()?.into()).await?;
         if !requirements.is_empty() {
-            let mut install = Command::new(uv);
-            install.args(["pip", "install", "--quiet", "--python"]).arg(&executable);
             install.args(requirements);
-            process::run(install).await?;
+            process::run_with(install, lock.try_clone()?.into()).await?;
         }
         Ok(())
     }

@@ -41,25 +41,51 @@ pub(crate) async fn install(
     packages: &[PathBuf],
     lib: &Path,
 ) -> Result<PathBuf, InstallError> {
-    let first = packages.first().map_or(Path::new(""), PathBuf::as_path);
-    let metadata = metadata(python, packages).await.map_err(|err| failed(first, err))?;
+    let metadata = metadata(python, packages).await?;
     let requires = metadata.requires.as_deref();
-    let runtime = environments.ensure(python, requires.unwrap_or_default()).await;
-    let runtime = runtime.map_err(|err| failed(first, err))?;
-    for package in packages {
-        let is_legacy = metadata.legacy.contains(package);
-        // A package that brings its own build system needs no more than the
-        // pip that comes with Python.
-        let pip = if metadata.has_pip && !is_legacy {
-            Ok(python.path.clone())
-        } else {
-            environments.ensure(python, &BUILD_TOOLS.map(str::to_owned)).await
-        };
-        let mut command = Command::new(pip.map_err(|err| failed(package, err))?);
-        command.args(arguments(package, lib, requires.is_some(), is_legacy));
-        process::run(command).await.map_err(|err| failed(package, err.into()))?;
-    }
-    Ok(runtime)
+    let install = async {
+        for package in packages {
+            let is_legacy = metadata.legacy.contains(package);
+            // A package that brings its own build system needs no more than
+            // the pip that comes with Python.
+            let pip = if metadata.has_pip && !is_legacy {
+                Ok(python.path.clone())
+            } else {
+                environments.ensure(python, &BUILD_TOOLS.map(str::to_owned)).await
+            };
+            let mut command = Command::new(pip.map_err(|err| failed(package, err))?);
+            command.args(arguments(package, lib, requires.is_some(), is_legacy));
+            process::run(command).await.map_err(|err| failed(package, err.into()))?;
+        }
+        Ok(())
+    };
+    let runtime = runtime(environments, python, packages, requires);
+    tokio::try_join!(runtime, install).map(|(runtime, ())| runtime)
+}
+
+/// The interpreter of a version that was installed before. Its environment is
+/// a cache, which may have been emptied since.
+pub(crate) async fn restore(
+    environments: &Environments,
+    python: &Interpreter,
+    packages: &[PathBuf],
+) -> Result<PathBuf, InstallError> {
+    let metadata = metadata(python, packages).await?;
+    runtime(environments, python, packages, metadata.requires.as_deref()).await
+}
+
+async fn runtime(
+    environments: &Environments,
+    python: &Interpreter,
+    packages: &[PathBuf],
+    requires: Option<&[String]>,
+) -> Result<PathBuf, InstallError> {
+    let made = environments.ensure(python, requires.unwrap_or_default()).await;
+    made.map_err(|err| failed(first(packages), err))
+}
+
+fn first(packages: &[PathBuf]) -> &Path {
+    packages.first().map_or(Path::new(""), PathBuf::as_path)
 }
 
 fn failed(package: &Path, cause: environment::Error) -> InstallError {
@@ -82,17 +108,15 @@ fn arguments(package: &Path, lib: &Path, is_resolved: bool, is_legacy: bool) -> 
     arguments
 }
 
-async fn metadata(
-    python: &Interpreter,
-    packages: &[PathBuf],
-) -> Result<Metadata, environment::Error> {
+async fn metadata(python: &Interpreter, packages: &[PathBuf]) -> Result<Metadata, InstallError> {
     let mut command = Command::new(&python.path);
     command.args(["-I", "-c", include_str!("requirements.py")]).args(packages);
-    let printed = process::run(command).await?;
-    let metadata = serde_json::from_slice(&printed).map_err(|err| Failed {
-        program: "requirements.py".to_owned(),
-        status: err.to_string(),
-        output: String::from_utf8_lossy(&printed).into_owned(),
-    })?;
-    Ok(metadata)
+    let read = process::run(command).await.and_then(|printed| {
+        serde_json::from_slice(&printed).map_err(|err| Failed {
+            program: "requirements.py".to_owned(),
+            status: err.to_string(),
+            output: String::from_utf8_lossy(&printed).into_owned(),
+        })
+    });
+    read.map_err(|err| failed(first(packages), err.into()))
 }

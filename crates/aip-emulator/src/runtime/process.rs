@@ -52,10 +52,15 @@ impl Drop for Group {
 }
 
 /// Runs a program to its end and gives what it wrote on stdout.
-pub(crate) async fn run(mut command: Command) -> Result<Vec<u8>, Failed> {
+pub(crate) async fn run(command: Command) -> Result<Vec<u8>, Failed> {
+    run_with(command, Stdio::null()).await
+}
+
+/// The same, with something on stdin.
+pub(crate) async fn run_with(mut command: Command, stdin: Stdio) -> Result<Vec<u8>, Failed> {
     let program = PathBuf::from(command.as_std().get_program()).display().to_string();
     let child = command
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)

@@ -43,7 +43,11 @@ impl Interpreters {
 
     async fn look_for(&self, minor: &str) -> Option<Interpreter> {
         if let Some(given) = self.given.get(minor) {
-            return probe(given, minor).await;
+            let python = probe(given, minor).await;
+            if python.is_none() {
+                process::say(&format!("'{}' is not a Python {minor}", given.display()));
+            }
+            return python;
         }
         for candidate in pyenv(minor).into_iter().chain(on_path(&format!("python{minor}"))) {
             if let Some(python) = probe(&candidate, minor).await {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::Emulator;
 
@@ -45,6 +45,24 @@ fn a_version_outlives_its_bucket_and_the_emulator() {
     assert_eq!(emulator.get("/v1/projects/p/models/iris").1, before);
     let (_, operations) = emulator.get("/v1/projects/p/operations");
     assert_eq!(operations["operations"].as_array().map(Vec::len), Some(1));
+    let (status, answer) = emulator.predict("v1", &json!({"instances": [[1]]}));
+    assert_eq!((status, answer), (200, json!({"predictions": [3]})));
+}
+
+#[test]
+fn an_environment_that_is_gone_is_made_again() {
+    let (emulator, dir) = Emulator::with_model();
+    let deployed = emulator.deploy(&emulator.version("v1"));
+    emulator.terminate();
+    let catalog = dir.path().join("ml/catalog.json");
+    let text = std::fs::read_to_string(&catalog).unwrap();
+    let before: Value = serde_json::from_str(&text).unwrap();
+    let runtime = &before["projects"]["p"]["models"]["iris"]["versions"]["v1"]["runtime"];
+    assert!(runtime.as_str().is_some_and(|path| Path::new(path).exists()), "{deployed}");
+    std::fs::write(&catalog, text.replace(runtime.as_str().unwrap(), "/nowhere/bin/python"))
+        .unwrap();
+
+    let emulator = Emulator::start(dir.path(), &[]);
     let (status, answer) = emulator.predict("v1", &json!({"instances": [[1]]}));
     assert_eq!((status, answer), (200, json!({"predictions": [3]})));
 }
