@@ -4,7 +4,7 @@ use std::io::Read;
 
 use deployment::{Deployment, Fetch, File};
 use mlflow::source::Source;
-use mlflow::{Error, MAX_MLMODEL_BYTES, MlModel, ModelUri, Store, download, resolve};
+use mlflow::{Error, MAX_MLMODEL_BYTES, MlModel, ModelUri, Resolved, Store, download, resolve};
 use stage::{Failure, Output, Process, settings};
 
 use crate::origin::Origin;
@@ -20,7 +20,7 @@ pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let resolved = resolve(&uri, client.as_ref())?;
     log::debug!("{uri} is {}, kept at '{}'", resolved.uri, resolved.location);
     let origin = origin::find(args, client.as_ref(), &resolved)?;
-    let mlmodel = read_mlmodel(&origin)?;
+    let mlmodel = read_mlmodel(&resolved, &origin)?;
     let model = MlModel::parse(&mlmodel)?;
     if model.pyfunc().is_none() {
         return Err(no_pyfunc(&model));
@@ -47,16 +47,16 @@ pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
 }
 
 /// Results of an earlier fetch go with it.
-fn finish(document: &mut Deployment, resolved: &mlflow::Resolved, fetch: Fetch) {
+fn finish(document: &mut Deployment, resolved: &Resolved, fetch: Fetch) {
     document.forget_results(STAGE);
     warn(document, resolved, &fetch);
     document.stages.fetch = Some(fetch);
 }
 
 /// MLmodel is small and says whether the rest is worth the way.
-fn read_mlmodel(origin: &Origin) -> Result<Vec<u8>, Failure> {
+fn read_mlmodel(resolved: &Resolved, origin: &Origin) -> Result<Vec<u8>, Failure> {
     let Some(entry) = origin.entries.iter().find(|entry| entry.path == "MLmodel") else {
-        return Err(no_mlmodel(origin));
+        return Err(no_mlmodel(resolved, origin));
     };
     let unreadable = |error: &std::io::Error| Failure::failed("cannot read MLmodel").cause(error);
     let mut bytes = Vec::new();
@@ -68,7 +68,7 @@ fn read_mlmodel(origin: &Origin) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn no_mlmodel(origin: &Origin) -> Failure {
+fn no_mlmodel(resolved: &Resolved, origin: &Origin) -> Failure {
     let paths = || origin.entries.iter().map(|entry| entry.path.as_str());
     let below: Vec<_> = paths().filter_map(|path| path.strip_suffix("/MLmodel")).take(10).collect();
     let hint = if below.is_empty() {
@@ -78,7 +78,8 @@ fn no_mlmodel(origin: &Origin) -> Failure {
         let below: Vec<_> = below.iter().map(|path| format!("'{path}'")).collect();
         format!("there are models below it: add {}", below.join(" or "))
     };
-    Failure::from(Error::Missing { message: "there is no MLmodel there".into(), hint: Some(hint) })
+    let message = format!("there is no MLmodel in '{}'", resolved.uri);
+    Failure::from(Error::Missing { message, hint: Some(hint) })
 }
 
 fn no_pyfunc(model: &MlModel) -> Failure {

@@ -4,6 +4,7 @@
 
 use transport::HttpError;
 
+use crate::api::FileInfo;
 use crate::candidates::quoted;
 use crate::client::Client;
 use crate::error::Error;
@@ -55,60 +56,67 @@ pub(crate) fn in_stage(client: &Client, name: &str, selector: &Selector) -> Erro
 
 /// Nothing is listed where the model should be.
 pub(crate) fn artifacts(client: &Client, resolved: &Resolved) -> Error {
-    let uri = &resolved.uri;
+    let Resolved { uri, location, served, .. } = resolved;
     let message = format!("there is nothing at '{uri}'");
-    if let Some((run_id, path)) = &resolved.served.run {
-        return in_run(client, run_id, path, message);
-    }
-    Error::missing(
-        message,
-        Some(format!("MLflow keeps it at '{}'; was it deleted there?", resolved.location)),
-    )
-}
-
-/// Looks in the directories above, the nearest first.
-fn in_run(client: &Client, run_id: &str, path: &str, message: String) -> Error {
+    let (root, path) = match (&served.logged, &served.run) {
+        (Some((id, path)), _) => (Root::Logged(id), path.as_str()),
+        (None, Some((run_id, path))) => (Root::Run(run_id), path.as_str()),
+        (None, None) => {
+            let hint = format!("MLflow keeps it at '{location}'; was it deleted there?");
+            return Error::missing(message, Some(hint));
+        }
+    };
+    let mut there = Vec::new();
     let mut above = path;
-    while let Some(parent) = above
-        .rsplit_once('/')
-        .map(|(parent, _)| parent)
-        .or_else(|| (!above.is_empty()).then_some(""))
-    {
-        let entries = client.list_run(run_id, parent).unwrap_or_default();
+    while !above.is_empty() && there.is_empty() {
+        let parent = above.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let entries = root.list(client, parent);
         if entries.iter().any(|entry| entry.path == above && !entry.is_dir) {
-            let uri = ModelUri::Run {
-                run_id: run_id.into(),
-                path: Some(parent.to_owned()).filter(|parent| !parent.is_empty()),
-            };
-            let message = format!("'{above}' of run '{run_id}' is a file, not a model's directory");
-            return Error::missing(
-                message,
-                Some(format!("try mlf-fetch {}", quoted(&uri.to_string()))),
-            );
+            let message = format!("'{uri}' is a file, not a model's directory");
+            let command = format!("try mlf-fetch {}", quoted(&root.uri(parent).to_string()));
+            return Error::missing(message, Some(command));
         }
-        if !entries.is_empty() {
-            let names = list(entries.into_iter().map(|entry| entry.path));
-            return Error::missing(
-                message,
-                Some(format!("run '{run_id}' has {names}{}", models(client, run_id))),
-            );
-        }
+        there.extend(entries.into_iter().map(|entry| entry.path));
         above = parent;
     }
-    let models = models(client, run_id);
-    let hint = if models.is_empty() {
-        "the run has no artifacts".into()
-    } else {
-        format!("the run has no artifacts{models}")
+    if let Root::Run(run_id) = root {
+        there.extend(models(client, run_id));
+    }
+    let hint = match there.as_slice() {
+        [] => "there are no artifacts at all; was it logged to another run?".into(),
+        _ => format!("there are {}", list(there.into_iter())),
     };
     Error::missing(message, Some(hint))
 }
 
-fn models(client: &Client, run_id: &str) -> String {
+/// What the path in [`Resolved::served`] begins at.
+#[derive(Clone, Copy)]
+enum Root<'a> {
+    Run(&'a str),
+    Logged(&'a str),
+}
+
+impl Root<'_> {
+    fn list(self, client: &Client, path: &str) -> Vec<FileInfo> {
+        let listed = match self {
+            Self::Run(id) => client.list_run(id, path),
+            Self::Logged(id) => client.list_logged(id, path),
+        };
+        listed.unwrap_or_default()
+    }
+
+    fn uri(self, path: &str) -> ModelUri {
+        let path = Some(path.to_owned()).filter(|path| !path.is_empty());
+        match self {
+            Self::Run(id) => ModelUri::Run { run_id: id.into(), path },
+            Self::Logged(id) => ModelUri::Logged { model_id: id.into(), path },
+        }
+    }
+}
+
+/// The names of a run's logged models.
+fn models(client: &Client, run_id: &str) -> Vec<String> {
     let run = client.run(run_id).ok().filter(|run| !run.outputs.model_outputs.is_empty());
     let models = run.and_then(|run| client.logged_models_of(&run.info).ok()).unwrap_or_default();
-    if models.is_empty() {
-        return String::new();
-    }
-    format!(" and the models {}", list(models.into_iter().map(|model| model.name)))
+    models.into_iter().map(|model| model.name).collect()
 }

@@ -1,0 +1,140 @@
+//! A model comes whole, is known again, and its document says what it is.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{
+    MLMODEL, RUN, Reply, Server, fetch, fetch_in, file, listing, run, whole, with_model,
+};
+use serde_json::json;
+
+const DATA: &str = "0123456789";
+
+fn good() -> Server {
+    with_model(listing(&[file("model/a b.txt", DATA.len())]), |name, _| {
+        let content = if name == "MLmodel" { MLMODEL } else { DATA };
+        Reply::Raw(whole(200, "application/octet-stream", content.as_bytes()))
+    })
+}
+
+#[test]
+fn a_model_comes_whole_and_only_once() {
+    let server = good();
+    let first = fetch(&server, &[RUN]);
+    let record = first.fetch();
+    let directory = Path::new(record["directory"].as_str().unwrap()).to_owned();
+    assert_eq!(fs::read_to_string(directory.join("a b.txt")).unwrap(), DATA);
+    assert_eq!(fs::read_to_string(directory.join("MLmodel")).unwrap(), MLMODEL);
+    assert_eq!(record["modelUri"], json!(format!("runs:/{RUN}/model")));
+    assert_eq!(record["lineage"], json!({"runId": RUN, "experimentId": "1"}));
+    assert_eq!(record["pythonVersion"], "3.11.7");
+    assert_eq!(record["signature"]["inputs"][0]["name"], "x");
+    assert_eq!(record["files"][1]["crc32c"], "KAwGng==", "{record}");
+    assert_eq!(record["notes"]["downloaded"], true);
+
+    let before = server.requests().len();
+    let second = fetch_in(first.directory, &server.url, &[RUN], &[]);
+    let again = second.fetch();
+    assert_eq!((&again["digest"], &again["files"]), (&record["digest"], &record["files"]));
+    assert_eq!(again["notes"]["downloaded"], false);
+    let requests = server.requests();
+    let read = requests[before..].iter().filter(|request| request.target.contains("a%20b.txt"));
+    assert_eq!(read.count(), 0, "content was sent again");
+
+    fs::write(directory.join("a b.txt"), "tampered!!").unwrap();
+    let third = fetch_in(second.directory, &server.url, &[RUN], &[]);
+    assert_eq!(third.fetch()["notes"]["downloaded"], true);
+    assert_eq!(fs::read_to_string(directory.join("a b.txt")).unwrap(), DATA);
+}
+
+#[test]
+fn a_dry_run_reads_mlmodel_and_writes_nothing() {
+    let server = good();
+    let outcome = fetch(&server, &["--dry-run", &format!("runs:/{RUN}/model")]);
+    let record = outcome.fetch();
+    assert_eq!(
+        record["files"][1],
+        json!({"path": "a b.txt", "size": 10, "sha256": "", "crc32c": ""})
+    );
+    assert_eq!(outcome.directory.path().read_dir().unwrap().count(), 0);
+    assert!(server.requests().iter().all(|request| !request.target.contains("a%20b.txt")));
+}
+
+#[test]
+fn a_given_document_is_gone_on_with() {
+    let server = good();
+    let directory = tempfile::tempdir().unwrap();
+    let document = json!({"apiVersion": "mlflow-aip/v1", "kind": "Deployment", "mine": 1,
+        "spec": {"modelUri": RUN, "trackingUri": server.url.replace("//", "//ana:secret@")}});
+    fs::write(directory.path().join("d.json"), document.to_string()).unwrap();
+    let outcome = fetch_in(directory, "http://127.0.0.1:1", &["--document", "d.json"], &[]);
+    outcome.fetch();
+    let written: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(written["mine"], 1);
+    assert_eq!(written["spec"]["modelUri"], RUN, "the intent stays");
+    assert_eq!(written["spec"]["trackingUri"], json!(server.url));
+    let login = server.requests()[0].headers["authorization"].clone();
+    assert_eq!(login, "Basic YW5hOnNlY3JldA==");
+}
+
+#[test]
+fn a_directory_here_needs_no_server() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir_all(directory.path().join("mine/deep")).unwrap();
+    fs::write(directory.path().join("mine/MLmodel"), MLMODEL).unwrap();
+    fs::write(directory.path().join("mine/deep/empty"), "").unwrap();
+    let outcome = fetch_in(directory, "sqlite:///mlflow.db", &["./mine", "--output", "out"], &[]);
+    let record = outcome.fetch();
+    assert_eq!(record["files"][1]["path"], "deep/empty");
+    assert_eq!(record["files"][1]["size"], 0);
+    assert!(outcome.directory.path().join("out/deep/empty").is_file());
+    assert!(record.get("artifactUri").is_none());
+}
+
+#[test]
+fn several_models_in_a_run_are_listed_with_their_commands() {
+    let history = json!([{"artifact_path": "first"}, {"artifact_path": "my second"},
+                         {"artifact_path": "first"}]);
+    let server = Server::start(move |_| Reply::Json(200, run(&history)));
+    let outcome = fetch(&server, &[RUN]);
+    outcome.failed(
+        2,
+        &[
+            &format!("run '{RUN}' has 2 models"),
+            &format!("mlf-fetch:   mlf-fetch runs:/{RUN}/first\n"),
+            &format!("mlf-fetch:   mlf-fetch 'runs:/{RUN}/my second'\n"),
+        ],
+    );
+}
+
+#[test]
+fn mlflow_2_is_read_by_its_faster_route() {
+    let server = Server::start(|request| {
+        let gunicorn = |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).unwrap();
+            Reply::Raw(text.replace("uvicorn", "gunicorn").into_bytes())
+        };
+        match request.target.split('?').next().unwrap() {
+            "/api/2.0/mlflow/runs/get" => gunicorn(whole(
+                200,
+                "",
+                run(&json!([{"artifact_path": "model"}])).to_string().as_bytes(),
+            )),
+            "/api/2.0/mlflow/artifacts/list" => {
+                gunicorn(whole(200, "", json!({"files": listing(&[])}).to_string().as_bytes()))
+            }
+            "/get-artifact" => Reply::Raw(
+                format!(
+                    "HTTP/1.1 200 OK\r\nServer: gunicorn\r\nDate: Sun, 22 Nov 2026 17:00:00 GMT\r\n\
+                    Last-Modified: Sat, 21 Nov 2026 17:00:00 GMT\r\nContent-Length: {}\r\n\
+                    Connection: close\r\n\r\n{MLMODEL}",
+                    MLMODEL.len()
+                )
+                .into_bytes(),
+            ),
+            _ => Reply::Silence,
+        }
+    });
+    fetch(&server, &[RUN]).fetch();
+    assert!(server.requests().iter().all(|request| !request.target.contains("mlflow-artifacts")));
+}

@@ -1,0 +1,7 @@
+//! The tool as it is run: arguments and servers in; stdout, stderr, status and
+//! files out.
+
+mod fetch;
+mod hostile;
+#[cfg(test)]
+mod support;
