@@ -1,16 +1,17 @@
 """What the tests are given."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
 from support import discovery
 from support.emulator import Emulator
 from support.faulty import FaultyService
+from support.local import LocalModel
 from support.mlflow_server import MlflowServer
+from support.models import KINDS
 from support.outcome import run
+from support.pipeline import Pipeline
 from support.places import base_env, tool
 
 
@@ -90,8 +91,6 @@ def mlflow_server(session_dir, env):
 @pytest.fixture(scope="session")
 def logged(mlflow_server):
     """Models of every kind by MLflow's major, logged once."""
-    from support.models import KINDS
-
     cache = {}
 
     def get(major):
@@ -129,4 +128,17 @@ def outcome(tmp_path, session_dir, env):
             [tool(name), *args], env=env | extra, cwd=tmp_path, stdin=stdin, places=places, **options
         )
 
+    call.directory = tmp_path
     return call
+
+
+@pytest.fixture
+def local(tmp_path):
+    """A model in a directory, deployed in a second or two."""
+    return LocalModel(tmp_path)
+
+
+@pytest.fixture
+def pipeline(outcome, emulator, bucket, local, unique):
+    """The stages over that model and the shared emulator."""
+    return Pipeline(outcome, emulator.env | local.env(bucket, unique))

@@ -1,0 +1,44 @@
+"""MLflow with a gs:// artifact store on the emulator, and mlf-fetch from it."""
+
+import json
+import subprocess
+
+import pytest
+
+from support.places import python
+
+
+@pytest.fixture(scope="module")
+def stored(mlflow_server, emulator):
+    """A model of MLflow 3 in a bucket; the server itself cannot reach it."""
+    emulator.make_bucket("mlflow")
+    env = emulator.env | {"EXPERIMENT_ROOT": "gs://mlflow/experiment"}
+    server = mlflow_server(3)
+    return server.log("sklearn", env=env)["sklearn"] | {"tracking": server.uri}
+
+
+def test_mlflow_itself_reads_what_it_wrote(stored, env, emulator, tmp_path):
+    script = (
+        "import json, sys, mlflow, pandas; m = mlflow.pyfunc.load_model(sys.argv[1]); "
+        "rows = pandas.DataFrame(json.loads(sys.argv[2]), columns=m.metadata.signature.inputs"
+        ".input_names()); json.dump(m.predict(rows).tolist(), sys.stdout)"
+    )
+    uri = f"runs:/{stored['run_id']}/model"
+    done = subprocess.run(
+        [python(3), "-c", script, uri, json.dumps(stored["request"]["instances"])],
+        env=env | emulator.env | {"MLFLOW_TRACKING_URI": stored["tracking"]},
+        cwd=tmp_path, stdout=subprocess.PIPE, timeout=120, check=True,
+    )
+    assert json.loads(done.stdout) == stored["predictions"]
+
+
+def test_mlf_fetch_reads_it_from_the_bucket(stored, emulator, outcome, tmp_path):
+    env = emulator.env | {"tracking_uri": stored["tracking"], "tmp_dir": str(tmp_path / "work")}
+    seen = len(emulator.requests("GET"))
+    done = outcome("mlf-fetch", stored["run_id"], env=env)
+    assert done.status == 0, done.stderr
+    fetched = json.loads(done.stdout)["stages"]["fetch"]
+    assert fetched["artifactUri"].startswith("gs://mlflow/experiment/")
+    media = [entry for entry in emulator.requests("GET")[seen:] if "alt=media" in entry["query"]]
+    assert len(media) == len(fetched["files"])
+    assert {file["path"] for file in fetched["files"]} >= {"MLmodel", "requirements.txt"}
