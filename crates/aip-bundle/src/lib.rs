@@ -123,7 +123,7 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         bundle.would(process)?;
     } else {
         bundle.write()?;
-        log::info!("{}", bundle.directory().display());
+        log::info!("wrote '{}'", bundle.directory().display());
     }
     for remark in remarks {
         report(&mut document, remark);

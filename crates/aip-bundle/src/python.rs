@@ -16,7 +16,8 @@ if sys.version_info[:2] < wanted:
 try:
     tree = ast.parse(sys.stdin.buffer.read(), feature_version=wanted)
 except (SyntaxError, ValueError) as error:
-    sys.exit('%s (line %s)' % (getattr(error, 'msg', error), getattr(error, 'lineno', '?')))
+    print('%s (line %s)' % (getattr(error, 'msg', error), getattr(error, 'lineno', '?')))
+    sys.exit(65)
 if not name:
     sys.exit(0)
 found = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
@@ -35,6 +36,9 @@ for node in found:
             print('predict must have the parameters (self, instances, **kwargs), not (%s)'
                   % ', '.join(names))
 ";
+
+/// The script's exit status for it; Python's own for a failure is 1.
+const NOT_PYTHON: i32 = 65;
 
 /// Remarks on a predictor; `class` is empty for a file without one.
 pub(crate) fn check(
@@ -68,13 +72,18 @@ pub(crate) fn check(
     let output = child
         .wait_with_output()
         .map_err(|source| Error::Read { path: "python3".into(), source })?;
-    let message = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(1) {
-        let message = message.lines().last().unwrap_or("python3 refuses it").to_owned();
-        return Err(Error::NotPython { path: path.into(), message });
+    let said = String::from_utf8_lossy(&output.stdout);
+    match output.status.code() {
+        Some(0) => Ok(said.lines().map(|remark| format!("'{path}': {remark}")).collect()),
+        Some(NOT_PYTHON) => {
+            Err(Error::NotPython { path: path.into(), message: said.trim_end().to_owned() })
+        }
+        // What is called python3 may be a wrapper that has none to start.
+        _ => {
+            log::debug!("'{path}' is not checked: python3: {}", output.status);
+            Ok(Vec::new())
+        }
     }
-    let remarks = String::from_utf8_lossy(&output.stdout);
-    Ok(remarks.lines().map(|remark| format!("'{path}': {remark}")).collect())
 }
 
 #[cfg(test)]

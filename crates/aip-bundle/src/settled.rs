@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use deployment::{Fetch, Spec};
+use deployment::{Fetch, Lineage, Spec};
 use stage::{Failure, settings};
 
 use crate::Args;
@@ -29,18 +29,14 @@ impl Settled {
         remarks: &mut Vec<Remark>,
     ) -> Result<Self, Failure> {
         let lineage = &fetched.lineage;
-        let model = names::default_model(lineage);
-        let version = names::default_version(lineage);
-        let model = resolved(settings::MODEL, args.model.as_ref(), &mut spec.model, model)?;
+        let field = &mut spec.model;
+        let model = settings::MODEL.resolve(args.model.clone(), field, None)?;
+        let model = model.unwrap_or_else(|| default_model(lineage, remarks));
+        spec.model = Some(model.clone());
+        let default = Some(names::default_version(lineage));
         let version =
-            resolved(settings::VERSION, args.version_name.as_ref(), &mut spec.version, version)?;
-        if lineage.registered_model.as_ref().is_some_and(|registered| *registered != model)
-            && model == names::default_model(lineage)
-        {
-            let registered = lineage.registered_model.as_deref().unwrap_or_default();
-            let message = format!("the registered model '{registered}' is named '{model}' there");
-            remarks.push(Remark::warning(message).hint("give --model for another name"));
-        }
+            settings::VERSION.resolve(args.version_name.clone(), &mut spec.version, default)?;
+        let version = version.ok_or_else(|| settings::VERSION.missing())?;
         remarks.extend(limits::names(&model, &version));
 
         settings::BUCKET.resolve(args.bucket.clone(), &mut spec.bucket, None)?;
@@ -77,14 +73,16 @@ fn directory(args: &Args, spec: &mut Spec, name: &str) -> Result<PathBuf, Failur
     Ok(PathBuf::from(work_dir).join("bundles").join(name))
 }
 
-fn resolved(
-    setting: settings::Setting,
-    flag: Option<&String>,
-    field: &mut Option<String>,
-    default: String,
-) -> Result<String, Failure> {
-    let value = setting.resolve(flag.cloned(), field, Some(default))?;
-    value.filter(|value| !value.is_empty()).ok_or_else(|| setting.missing())
+fn default_model(lineage: &Lineage, remarks: &mut Vec<Remark>) -> String {
+    let model = names::default_model(lineage);
+    log::debug!("model = '{model}' (from default)");
+    if let Some(registered) = lineage.registered_model.as_ref().filter(|name| **name != model) {
+        let message = format!(
+            "the service refuses the registered model's name '{registered}': it becomes '{model}'"
+        );
+        remarks.push(Remark::warning(message).hint("give --model for another name"));
+    }
+    model
 }
 
 fn prediction_class(text: &str) -> Result<String, Error> {

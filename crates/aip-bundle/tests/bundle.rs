@@ -1,0 +1,264 @@
+//! The tool as a process: a document in, a bundle on disk, a document out.
+
+#![expect(clippy::unwrap_used, reason = "clippy allows it in test functions, not beside them")]
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// A directory with a model, and what the tool is run with.
+struct Scratch {
+    root: tempfile::TempDir,
+    document: Value,
+}
+
+struct Outcome {
+    status: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let files = [
+            ("MLmodel", "flavors: {}\n"),
+            ("requirements.txt", "mlflow==3.17.2\n-c constraints.txt\nscikit-learn==1.9.1"),
+            ("data/model.pkl", "pickle"),
+        ];
+        let mut listed = Vec::new();
+        for (path, text) in files {
+            let full = root.path().join("model").join(path);
+            fs::create_dir_all(full.parent().unwrap()).unwrap();
+            fs::write(full, text).unwrap();
+            let sha256 = checksum::Digest::of_bytes(text.as_bytes()).sha256;
+            listed.push(json!({"path": path, "size": text.len(), "sha256": sha256, "crc32c": ""}));
+        }
+        let document = json!({
+            "apiVersion": "mlflow-aip/v1", "kind": "Deployment", "spec": {"later": {"é": [null]}},
+            "stages": {"fetch": {
+                "modelUri": "models:/iris/3", "directory": root.path().join("model"), "digest": "",
+                "files": listed, "flavors": {"python_function": {}, "sklearn": {}},
+                "lineage": {"registeredModel": "iris", "registeredVersion": "3"},
+                "pythonVersion": "3.11.7", "environmentVariables": ["KEY"]
+            }},
+            "results": []
+        });
+        Self { root, document }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn run(&self, args: &[&str], env: &[(&str, &str)]) -> Outcome {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_aip-bundle"))
+            .args(args)
+            .current_dir(self.root.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("tmp_dir", self.path("work"))
+            .envs(env.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It may refuse its arguments before it reads.
+        let _ = child.stdin.take().unwrap().write_all(self.document.to_string().as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Outcome {
+            status: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr)
+                .unwrap()
+                .replace(&self.root.path().display().to_string(), "[ROOT]"),
+        }
+    }
+
+    fn bundle(&self, args: &[&str], env: &[(&str, &str)]) -> Value {
+        let outcome = self.run(args, env);
+        assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+        serde_json::from_str(&outcome.stdout).unwrap()
+    }
+
+    fn refused(&self, args: &[&str], status: i32, message: &str) {
+        let outcome = self.run(args, &[]);
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (status, ""), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(message), "{}", outcome.stderr);
+    }
+}
+
+/// Every file below a directory with its mode and content, sorted.
+fn content(directory: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(next) = directories.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            let relative = path.strip_prefix(directory).unwrap().to_owned();
+            if path.is_dir() {
+                found.push((relative, mode, Vec::new()));
+                directories.push(path);
+            } else {
+                found.push((relative, mode, fs::read(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_document_says_what_is_on_disk() {
+    let scratch = Scratch::new();
+    let outcome = scratch.run(&["--bucket", "acme"], &[]);
+    assert_eq!(
+        outcome.stderr,
+        "aip-bundle: wrote '[ROOT]/work/bundles/iris-v3'\n\
+         aip-bundle: warning: requirements.txt: the constraints 'constraints.txt' is left out of \
+         the package's requirements\n\
+         aip-bundle: the model wants Python 3.11; the service ended with 3.7\n\
+         aip-bundle: hint: the emulator serves any Python that its machine has\n\
+         aip-bundle: warning: the model wants environment variables: KEY\n\
+         aip-bundle: hint: a version of this service has none; the model must do without them\n"
+    );
+    let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let spec = &document["spec"];
+    assert_eq!((&spec["model"], &spec["version"]), (&json!("iris"), &json!("v3")));
+    assert!(outcome.stdout.contains(r#""later":{"é":[null]}"#), "what is unknown stays");
+    let bundle = &document["stages"]["bundle"];
+    assert_eq!(bundle["package"], json!({"name": "deploy_from_script", "version": "3"}));
+    assert_eq!(bundle["requirements"], json!(["mlflow==3.17.2", "scikit-learn==1.9.1"]));
+    assert_eq!(bundle["pythonVersion"], "3.11");
+
+    let directory = PathBuf::from(bundle["directory"].as_str().unwrap());
+    let manifest = fs::read(directory.join("bundle.json")).unwrap();
+    assert_eq!(bundle["digest"], checksum::Digest::of_bytes(&manifest).sha256);
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let files = manifest["files"].as_array().unwrap();
+    assert_eq!(files.len(), 4);
+    for file in files {
+        let bytes = fs::read(directory.join(file["path"].as_str().unwrap())).unwrap();
+        assert_eq!(file["sha256"], checksum::Digest::of_bytes(&bytes).sha256, "{file}");
+    }
+    assert_eq!(files[0]["sha256"], bundle["sdist"]["sha256"]);
+    assert_eq!(files[0]["path"], bundle["sdist"]["path"]);
+}
+
+#[test]
+fn equal_input_gives_equal_bytes() {
+    let (one, other) = (Scratch::new(), Scratch::new());
+    let first = one.bundle(&["--output", "a"], &[("TZ", "Asia/Tokyo")]);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let again = one.bundle(&["--output", "a"], &[]);
+    assert_eq!(first, again, "a second run replaces the first and says the same");
+
+    // Another place, another umask.
+    let command = format!("umask 077; exec {} -q --output b/c", env!("CARGO_BIN_EXE_aip-bundle"));
+    fs::write(other.path("in.json"), other.document.to_string()).unwrap();
+    let status = Command::new("sh")
+        .args(["-c", &command])
+        .current_dir(other.root.path())
+        .stdin(fs::File::open(other.path("in.json")).unwrap())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(content(&one.path("a")), content(&other.path("b/c")));
+
+    let dated = one.bundle(&["--output", "a"], &[("SOURCE_DATE_EPOCH", "1700000000")]);
+    assert_ne!(dated["stages"]["bundle"]["digest"], first["stages"]["bundle"]["digest"]);
+}
+
+#[test]
+fn templates_of_the_user() {
+    let scratch = Scratch::new();
+    let predictor = "class Mine(object):\n    def predict(self, instances, **kwargs):\n        \
+                     return f\"{{MODEL_ARTIFACT_URI}}\"\n    from_path = classmethod(lambda c, d: c())\n";
+    fs::write(scratch.path("mine.py"), predictor).unwrap();
+    let args = ["--prediction-script", "mine.py", "--prediction-class", "predictor.Mine"];
+    scratch.refused(&args, 2, "hint: give --bucket\n");
+    let env = [("production_bucket", "acme"), ("production_route", "flowers")];
+    let document = scratch.bundle(&args, &env);
+    let bundle = &document["stages"]["bundle"];
+    assert_eq!(bundle["predictionClass"], "predictor.Mine");
+    let sdist = Path::new(bundle["directory"].as_str().unwrap())
+        .join(bundle["sdist"]["path"].as_str().unwrap());
+    let mut archive =
+        tar::Archive::new(flate2::read::GzDecoder::new(fs::File::open(sdist).unwrap()));
+    let mut entries = archive.entries().unwrap().map(Result::unwrap);
+    let mut entry = entries.find(|entry| entry.path().unwrap().ends_with("predictor.py")).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+    assert_eq!(text, predictor.replace("MODEL_ARTIFACT_URI", "gs://acme/flowers/v3/model/"));
+}
+
+#[test]
+fn templates_that_are_no_good() {
+    let scratch = Scratch::new();
+    for (name, text, message) in [
+        ("broken.tera", "x = 1\n{{ y", "cannot render 'broken.tera' at line 2, column "),
+        ("undefined.tera", "{{ nothing | py }}", "cannot render 'undefined.tera' at line 1"),
+    ] {
+        fs::write(scratch.path(name), text).unwrap();
+        scratch.refused(&["--prediction-script", name], 1, message);
+    }
+    fs::write(scratch.path("latin1.py"), b"# \xe9").unwrap();
+    scratch.refused(&["--setup-file", "latin1.py"], 1, "'latin1.py' is not UTF-8 text");
+    scratch.refused(&["--setup-file", "none.py"], 1, "cannot read 'none.py'");
+    scratch.refused(&["--setup-file", "."], 1, "cannot read '.'");
+    assert!(!scratch.path("work").exists(), "nothing is written before all is rendered");
+}
+
+#[test]
+fn hostile_names_stay_data() {
+    let scratch = Scratch::new();
+    let name = "\"; import os; os.abort() #\n'''{{ 7 * 7 }}/../..";
+    let document = scratch.bundle(&["--model", name, "--version-name", name], &[]);
+    let bundle = &document["stages"]["bundle"];
+    let directory = Path::new(bundle["directory"].as_str().unwrap());
+    assert_eq!(directory.parent().unwrap(), scratch.path("work/bundles"));
+    assert_eq!(bundle["package"]["version"], "0.1+import.os.os.abort.7.7");
+}
+
+#[test]
+fn what_cannot_be_used_is_said() {
+    let mut scratch = Scratch::new();
+    scratch.refused(&["--python-version", "three"], 2, "'three' is not a version of Python");
+    scratch.refused(&["--requirement", "a b"], 3, "--requirement names no requirement: 'a b'");
+    scratch.refused(&["--prediction-class", "X"], 2, "'X' is no class of the module predictor");
+    fs::create_dir(scratch.path("full")).unwrap();
+    fs::write(scratch.path("full/thesis.tex"), "").unwrap();
+    scratch.refused(&["--output", "full"], 1, "'[ROOT]/full' is there and is no bundle");
+    scratch.refused(&["--output", "full/thesis.tex/b"], 1, "/full/thesis.tex/b'");
+
+    fs::write(scratch.path("model/data/model.pkl"), "longer than before").unwrap();
+    scratch.refused(&[], 1, "changed after it was fetched: 18 bytes instead of 6\n");
+    scratch.document["stages"]["fetch"]["files"][0]["path"] = json!("../MLmodel");
+    scratch.refused(&[], 3, "'../MLmodel' is not a path below its directory");
+    scratch.document["stages"]["fetch"]["directory"] = json!("/nowhere");
+    scratch.document["stages"]["fetch"]["files"] = json!([]);
+    scratch.refused(&[], 3, "the model has no MLmodel file in 'models:/iris/3'");
+    scratch.document["stages"] = json!({});
+    scratch.refused(&[], 3, "hint: run mlf-fetch first\n");
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let mut scratch = Scratch::new();
+    let document = scratch.bundle(&["--dry-run"], &[]);
+    assert!(!scratch.path("work").exists());
+    assert_eq!(document["stages"]["bundle"]["package"]["version"], "3");
+    // After a dry fetch not even the model is here.
+    scratch.document["stages"]["fetch"]["directory"] = json!("/nowhere");
+    scratch.document["spec"]["dryRun"] = json!(true);
+    let document = scratch.bundle(&[], &[]);
+    assert_eq!(document["stages"]["bundle"]["digest"], "");
+    assert_eq!(document["stages"]["bundle"]["sdist"]["path"], "dist/deploy_from_script-3.tar.gz");
+}
