@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::operations::Operation;
+use super::operation::Operation;
 use super::refusal::{no_model, no_version};
 use crate::error::ApiError;
 use crate::runtime::say;

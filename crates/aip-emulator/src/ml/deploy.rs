@@ -6,8 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::catalog::{State, now};
-use super::models::with_type;
-use super::operations::{FAILED_PRECONDITION, Outcome};
+use super::operation::{FAILED_PRECONDITION, Outcome, with_type};
 use super::snapshot::{Item, copy};
 use super::{Ml, versions};
 use crate::error::ApiError;
@@ -37,7 +36,7 @@ impl Deployment {
         let started = now();
         self.ml.0.catalog.touch(|catalog| {
             if let Some(operation) = catalog.operations(&self.project).get_mut(&self.operation) {
-                operation.metadata.insert("startTime".to_owned(), started.into());
+                operation.metadata["startTime"] = started.into();
             }
         });
         match self.deploy().await {
@@ -180,9 +179,4 @@ impl Ml {
 fn packages_in(dir: &Path) -> Vec<PathBuf> {
     let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries(dir).flat_map(|each| entries(&each.path())).map(|file| file.path()).collect()
-}
-
-/// The packages of a version, as its create request named them.
-pub(super) fn package_uris(spec: &serde_json::Map<String, Value>) -> Value {
-    spec.get("packageUris").cloned().unwrap_or_else(|| Value::Array(Vec::new()))
 }

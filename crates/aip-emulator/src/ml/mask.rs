@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::refusal::invalid;
+use super::refusal::{field, invalid};
 use crate::error::ApiError;
 
 /// The fields of the query's `updateMask`, in camel case. Each must be one
@@ -48,6 +48,16 @@ pub(super) fn apply(spec: &mut Map<String, Value>, path: &str, from: &Map<String
         if inner.is_empty() {
             spec.remove(head);
         }
+    }
+}
+
+/// An etag in the request must be the one that the client last saw.
+pub(super) fn check_etag(current: &str, body: &Map<String, Value>) -> Result<(), ApiError> {
+    match body.get("etag").and_then(Value::as_str) {
+        Some(etag) if !etag.is_empty() && etag != current => {
+            Err(field(409, "ABORTED", "etag", "The resource was changed since its etag was read."))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ mod labels;
 mod mask;
 mod models;
 mod names;
+mod operation;
 mod operations;
 mod page;
 mod predict;
@@ -13,6 +14,7 @@ mod project;
 mod refusal;
 mod router;
 mod rules;
+mod running;
 mod schema;
 mod snapshot;
 mod versions;
@@ -27,7 +29,7 @@ pub use router::router;
 use crate::runtime::{Environments, Interpreters};
 use crate::state::Options;
 use catalog::Shared;
-use operations::Running;
+use running::Running;
 use workers::Workers;
 
 /// Models, versions, operations, and the workers that serve them.

@@ -6,10 +6,11 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::catalog::{Catalog, Model, etag};
-use super::operations::{Outcome, Subject, empty, started};
+use super::catalog::{Model, State, etag};
+use super::operation::{Outcome, Subject, empty, with_type};
+use super::operations::started;
 use super::page::page;
-use super::refusal::{exists, field, invalid, no_version, precondition, quota};
+use super::refusal::{exists, invalid, no_version, precondition, quota};
 use super::router::Call;
 use super::{labels, mask, names, schema};
 use crate::error::ApiError;
@@ -121,7 +122,7 @@ pub(super) fn patch(call: &Call, project: &str, name: &str) -> Result<Response, 
     labels::check("model", &patch)?;
     let id = call.ml().catalog.change(|catalog| {
         let model = catalog.model_mut(project, name)?;
-        check_etag(&model.etag, &patch)?;
+        mask::check_etag(&model.etag, &patch)?;
         if fields.iter().any(|field| field == "defaultVersion.name") {
             let version = patch.get("defaultVersion").and_then(|version| version["name"].as_str());
             // The documentation shows the bare name; the full one is as clear.
@@ -133,48 +134,13 @@ pub(super) fn patch(call: &Call, project: &str, name: &str) -> Result<Response, 
         }
         model.etag = etag();
         let shown = model.show(&full_name(project, name));
-        finished(catalog, &Subject { kind: "UPDATE_MODEL", project, model: name, version: None }, {
-            with_type("Model", shown)
-        })
+        let subject = Subject { kind: "UPDATE_MODEL", project, model: name, version: None };
+        Ok(catalog.finished(&subject, with_type("Model", shown)))
     })?;
     started(call, project, &id)
 }
 
-/// Enters an operation that is over already.
-pub(super) fn finished(
-    catalog: &mut Catalog,
-    subject: &Subject,
-    response: Value,
-) -> Result<String, ApiError> {
-    let id = catalog.begin(subject)?;
-    if let Some(operation) = catalog.operations(subject.project).get_mut(&id) {
-        operation.metadata.insert("startTime".to_owned(), super::catalog::now().into());
-        operation.finish(Outcome::Response(response));
-    }
-    Ok(id)
-}
-
-/// A resource as the response of an operation.
-pub(super) fn with_type(name: &str, resource: Value) -> Value {
-    let mut typed = json!({ "@type": format!("type.googleapis.com/google.cloud.ml.v1.{name}") });
-    if let (Some(typed), Value::Object(resource)) = (typed.as_object_mut(), resource) {
-        typed.extend(resource);
-    }
-    typed
-}
-
-/// An etag in the request must be the one that the client last saw.
-pub(super) fn check_etag(current: &str, patch: &Map<String, Value>) -> Result<(), ApiError> {
-    match patch.get("etag").and_then(Value::as_str) {
-        Some(etag) if !etag.is_empty() && etag != current => {
-            Err(field(409, "ABORTED", "etag", "The resource was changed since its etag was read."))
-        }
-        _ => Ok(()),
-    }
-}
-
 pub(super) fn set_default(model: &mut Model, version: &str) -> Result<(), ApiError> {
-    use super::catalog::State;
     let state = model.versions.get(version).ok_or_else(|| no_version(version))?.state;
     if !matches!(state, State::Ready | State::Updating) {
         let text = format!("The version '{version}' is not ready to become the default version.");

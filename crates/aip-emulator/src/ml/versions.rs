@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 
 use super::catalog::{Model, State, Version, epoch_millis, etag, now};
 use super::deploy::Deployment;
-use super::models::{self, check_etag, finished, with_type};
-use super::operations::{Outcome, Subject, empty, started};
+use super::operation::{Outcome, Subject, empty, with_type};
+use super::operations::started;
 use super::page::page;
 use super::refusal::{exists, invalid, precondition, quota};
 use super::router::Call;
-use super::{labels, mask, names, rules, schema, snapshot};
+use super::{labels, mask, models, names, rules, schema, snapshot};
 use crate::error::ApiError;
 use crate::runtime::Interpreter;
 
@@ -59,8 +59,7 @@ pub(super) async fn create(call: &Call, project: &str, model: &str) -> Result<Re
 async fn interpreter(call: &Call, spec: &Map<String, Value>) -> Result<Interpreter, ApiError> {
     let version = spec.get("pythonVersion").and_then(Value::as_str).unwrap_or_default();
     call.ml().interpreters.find(version).await.ok_or_else(|| {
-        let text =
-            format!("There is no Python {version} on the machine that the emulator runs on.");
+        let text = format!("The emulator finds no Python {version} on its machine.");
         invalid("version.python_version", &text)
     })
 }
@@ -205,7 +204,7 @@ pub(super) fn patch(call: &Call, project: &str, m: &str, v: &str) -> Result<Resp
     let id = call.ml().catalog.change(|catalog| {
         let model = catalog.model_mut(project, m)?;
         let version = model.version_mut(v)?;
-        check_etag(&version.etag, &patch)?;
+        mask::check_etag(&version.etag, &patch)?;
         if version.state != State::Ready {
             return Err(precondition("name", "Only a version that is ready can be updated."));
         }
@@ -224,7 +223,7 @@ pub(super) fn patch(call: &Call, project: &str, m: &str, v: &str) -> Result<Resp
             model: m,
             version: Some((v, shown.clone())),
         };
-        finished(catalog, &subject, with_type("Version", shown))
+        Ok(catalog.finished(&subject, with_type("Version", shown)))
     })?;
     started(call, project, &id)
 }

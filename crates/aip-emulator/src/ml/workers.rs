@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::deploy::package_uris;
 use super::{Ml, versions};
 use crate::error::ApiError;
 use crate::runtime::{Launch, StartError, Worker, say};
@@ -133,7 +132,7 @@ impl Ml {
         let request = json!({ "version": {
             "name": versions::full_name(project, m, v),
             "prediction_class": spec.get("predictionClass"),
-            "package_uris": package_uris(&spec),
+            "package_uris": spec.get("packageUris"),
         }});
         Ok(Launch {
             python: python.unwrap_or_default(),

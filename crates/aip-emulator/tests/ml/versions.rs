@@ -48,7 +48,7 @@ fn what_the_service_refused_is_refused() {
         (json!({"framework": "SCIKIT_LEARN"}), "Exactly one of \"prediction_class\""),
         (json!({"machineType": "n1-standard-2"}), "Field: version.machine_type Error: "),
         (json!({"pythonVersion": null}), "Field: version.python_version Error: "),
-        (json!({"pythonVersion": "3.99"}), "There is no Python 3.99"),
+        (json!({"pythonVersion": "3.99"}), "finds no Python 3.99"),
         (json!({"deploymentUri": null}), "Field: version.deployment_uri Error: "),
         (json!({"deploymentUri": "gs://bucket/nothing"}), "doesn't contain any objects"),
         (json!({"deploymentUri": "gs://elsewhere/model"}), "'elsewhere' does not exist"),
@@ -82,25 +82,51 @@ fn a_thousand_files_are_enough() {
 #[test]
 fn code_that_breaks_the_contract_fails_in_the_services_words() {
     let (emulator, _dir) = Emulator::with_model();
-    for (number, (class, text)) in [
-        ("predictor.Raises", "Failed to load model: Unexpected error when loading the model: the model is broken (Error code: 0)"),
-        ("predictor.Exits", "Failed to load model: Unexpected error when loading the model: 5 (Error code: 0)"),
-        ("predictor.Nowhere", "There was a problem processing the user code: predictor.Nowhere cannot be found. Please make sure (1) prediction_class is the fully qualified function name, and (2) it uses the correct package name as provided by the package_uris: ['gs://bucket/route/package-1.tar.gz'] (Error code: 4)"),
-        ("predictor.NoPath", "There was a problem processing the user code: User provided model class NoPath must implement the from_path method. (Error code: 4)"),
-        ("predictor.TooManyParameters", "There was a problem processing the user code: The provided model class, TooManyParameters, has a predict method with an invalid signature. Expected signature: ['self', 'instances'] User signature: ['self', 'instances', 'params'] (Error code: 4)"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let mut version = emulator.version(&format!("v{number}"));
-        version["predictionClass"] = class.into();
-        let operation = emulator.deploy(&version);
+    let unexpected = "Failed to load model: Unexpected error when loading the model";
+    let user_code = "There was a problem processing the user code";
+    let cases = [
+        ("Raises", format!("{unexpected}: the model is broken (Error code: 0)")),
+        ("Exits", format!("{unexpected}: 5 (Error code: 0)")),
+        (
+            "Nowhere",
+            format!(
+                "{user_code}: predictor.Nowhere cannot be found. Please make sure (1) \
+                 prediction_class is the fully qualified function name, and (2) it uses the \
+                 correct package name as provided by the package_uris: \
+                 ['gs://bucket/route/package-1.tar.gz'] (Error code: 4)"
+            ),
+        ),
+        (
+            "NoPath",
+            format!(
+                "{user_code}: User provided model class NoPath must implement the from_path \
+                 method. (Error code: 4)"
+            ),
+        ),
+        (
+            "TooManyParameters",
+            format!(
+                "{user_code}: The provided model class, TooManyParameters, has a predict method \
+                 with an invalid signature. Expected signature: ['self', 'instances'] User \
+                 signature: ['self', 'instances', 'params'] (Error code: 4)"
+            ),
+        ),
+    ];
+    let operations = cases.map(|(class, text)| {
+        let mut version = emulator.version(class);
+        version["predictionClass"] = format!("predictor.{class}").into();
+        let (status, operation) = emulator.post(VERSIONS, &version);
+        assert_eq!(status, 200, "{operation}");
+        (class, text, operation)
+    });
+    for (class, text, operation) in operations {
         let text = format!("Create Version failed. Bad model detected with error:  \"{text}\"");
+        let operation = emulator.wait(&operation);
         assert_eq!(operation["error"], json!({ "code": 9, "message": text }));
-        let (_, version) = emulator.get(&format!("{VERSIONS}/v{number}"));
+        let (_, version) = emulator.get(&format!("{VERSIONS}/{class}"));
         assert_eq!((&version["state"], &version["errorMessage"]), (&json!("FAILED"), &json!(text)));
     }
-    let (status, answer) = emulator.predict("v0", &json!({"instances": []}));
+    let (status, answer) = emulator.predict("Raises", &json!({"instances": []}));
     assert_eq!(status, 400);
     assert!(message(&answer).contains("Online prediction is unavailable"), "{answer}");
 }
