@@ -1,6 +1,7 @@
 //! What the package installs: the model's own requirements.
 
 mod file;
+mod marker;
 mod requirement;
 
 use std::collections::HashSet;

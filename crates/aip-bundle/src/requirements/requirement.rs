@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::marker;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Requirement {
     pub(crate) name: String,
@@ -47,11 +49,9 @@ impl Requirement {
             };
             (What::Versions(versions_of(versions.trim())?), marker)
         };
-        let marker = match marker.map(str::trim) {
-            Some("") => return None,
-            // As packaging writes it.
-            Some(marker) if !marker.contains('"') => Some(marker.replace('\'', "\"")),
-            other => other.map(Into::into),
+        let marker = match marker {
+            Some(marker) => Some(marker::normalise(marker)?),
+            None => None,
         };
         Some(Self { name: name.into(), extras, what, marker })
     }
@@ -153,7 +153,7 @@ mod tests {
             ("numpy >=1.2 , <3", "numpy<3,>=1.2"),
             ("numpy (>=1,<2)", "numpy<2,>=1"),
             ("torch==2.1+cpu", "torch==2.1+cpu"),
-            ("a[z, b]~=1.0; python_version<'3.8'", "a[b,z]~=1.0; python_version<\"3.8\""),
+            ("a[z, b]~=1.0; python_version<'3.8'", "a[b,z]~=1.0; python_version < \"3.8\""),
             (
                 "a @ https://h/x;y.zip ; os_name == 'nt'",
                 "a @ https://h/x;y.zip ; os_name == \"nt\"",
