@@ -60,8 +60,9 @@ impl Bundle {
         let predictor = spec.prediction_script.as_deref();
         let predictor =
             rendered(predictor, &Template::predictor(), &values, settled.class(), remarks)?;
-        let setup = spec.setup_file.as_deref();
-        let setup = rendered(setup, &Template::setup(), &values, "", remarks)?;
+        let setup_file = spec.setup_file.as_deref();
+        let setup = rendered(setup_file, &Template::setup(), &values, "", remarks)?;
+        remarks.extend(setup_file.and_then(|path| left_out(path, &setup, &requirements)));
 
         let sdist = Sdist {
             name: PACKAGE,
@@ -222,4 +223,19 @@ fn rendered(
         remarks.extend(found.into_iter().map(Remark::warning));
     }
     Ok(text)
+}
+
+/// The user's own setup.py decides what is installed, and may know better.
+fn left_out(path: &str, setup: &str, requirements: &Requirements) -> Option<Remark> {
+    let missing = requirements.missing_in(setup);
+    if missing.is_empty() {
+        return None;
+    }
+    let message =
+        format!("'{path}' does not install what the model requires: {}", missing.join(", "));
+    Some(
+        Remark::warning(message).hint(
+            "name them in its install_requires; a file *.tera may say {{ requirements | py }}",
+        ),
+    )
 }

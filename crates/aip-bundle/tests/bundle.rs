@@ -209,6 +209,10 @@ fn templates_that_are_no_good() {
         fs::write(scratch.path(name), text).unwrap();
         scratch.refused(&["--prediction-script", name], 1, message);
     }
+    fs::write(scratch.path("setup.py"), "install_requires = ['mlflow']").unwrap();
+    let outcome = scratch.run(&["--setup-file", "setup.py", "--dry-run"], &[]);
+    let message = "'setup.py' does not install what the model requires: scikit-learn\n";
+    assert!(outcome.stderr.contains(message), "{}", outcome.stderr);
     fs::write(scratch.path("latin1.py"), b"# \xe9").unwrap();
     scratch.refused(&["--setup-file", "latin1.py"], 1, "'latin1.py' is not UTF-8 text");
     scratch.refused(&["--setup-file", "none.py"], 1, "cannot read 'none.py'");

@@ -118,6 +118,15 @@ impl Requirements {
         Ok(())
     }
 
+    /// Names that a setup.py does not mention: what it would not install.
+    pub(crate) fn missing_in(&self, setup: &str) -> Vec<&str> {
+        let setup = setup.to_ascii_lowercase().replace(['_', '.'], "-");
+        let words: HashSet<_> =
+            setup.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
+        let missing = self.list.iter().filter(|one| !words.contains(one.key().as_str()));
+        missing.map(|requirement| requirement.name.as_str()).collect()
+    }
+
     pub(crate) fn texts(&self) -> Vec<String> {
         self.list.iter().map(ToString::to_string).collect()
     }
@@ -196,6 +205,13 @@ mod tests {
         );
         found.set(Requirement::parse("a @ https://token@h/x").unwrap());
         assert!(matches!(found.check(), Err(Error::Credential(name)) if name == "a"));
+    }
+
+    #[test]
+    fn a_setup_file_may_leave_some_out() {
+        let found = read(&[("requirements.txt", "Scikit_Learn==1\nmlflow==3\nflow==1")]);
+        assert!(found.missing_in("['scikit-learn>=1', \"mlflow\", 'FLOW[x]']").is_empty());
+        assert_eq!(found.missing_in("mlflow-skinny scikit.learn"), ["mlflow", "flow"]);
     }
 
     #[test]
