@@ -20,7 +20,9 @@ pub(crate) fn connect(
     let resolved = settings::TRACKING_URI.resolve(flag, &mut field, None)?;
     spec.tracking_uri = field.map(|uri| uri.to_string());
     if !uri.needs_server() && resolved.is_none() {
-        return Ok(None);
+        // The login in the environment is meant for the tracking server alone.
+        let options = options(args, None);
+        return Ok(uri.server().map(|server| Client::new(server.clone(), options)).transpose()?);
     }
     let server = match resolved.map(|uri| uri.server()) {
         Some(Ok(server)) => server,
@@ -32,12 +34,16 @@ pub(crate) fn connect(
         Some(Err(error)) => return Err(error.into()),
         None => return Err(no_server()),
     };
-    let options = Options {
-        credentials: Credentials::from_env(settings::env)?,
+    let credentials = Credentials::from_env(settings::env)?;
+    Ok(Some(Client::new(server, options(args, credentials))?))
+}
+
+fn options(args: &Args, credentials: Option<Credentials>) -> Options {
+    Options {
+        credentials,
         workspace: settings::env("MLFLOW_WORKSPACE"),
         allow_http_credentials: args.allow_http_credentials,
-    };
-    Ok(Some(Client::new(server, options)?))
+    }
 }
 
 /// Where MLflow itself would take a store in the current directory, that store

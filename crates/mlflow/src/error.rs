@@ -72,6 +72,13 @@ impl Error {
         Self::File { action, path: path.to_owned(), source }
     }
 
+    pub(crate) fn hinted(mut self, text: impl Into<String>) -> Self {
+        if let Self::Http { hint, .. } = &mut self {
+            *hint = Some(text.into());
+        }
+        self
+    }
+
     /// The status that the server answered with.
     pub fn status(&self) -> Option<u16> {
         match self {

@@ -94,13 +94,29 @@ impl Resolver<'_> {
     }
 
     fn location(&self, location: &Location) -> Resolved {
+        let mut location = location.clone();
+        if let Location::Proxied { proxy, .. } = &mut location
+            && self.is_ours(proxy)
+        {
+            *proxy = Proxy::Tracking;
+        }
         let uri = ModelUri::Location(location.clone());
-        let mut resolved = Resolved::at(uri, location.clone(), label_of(location));
+        let mut resolved = Resolved::at(uri, location.clone(), label_of(&location));
         // A run's own path is the faster one on some servers.
-        if let Some(run_id) = run_in_path(location) {
+        if let Some(run_id) = run_in_path(&location) {
             self.find_in_run(&mut resolved, run_id);
         }
         resolved
+    }
+
+    fn is_ours(&self, proxy: &Proxy) -> bool {
+        match proxy {
+            Proxy::Tracking => true,
+            Proxy::Host(host) => {
+                self.client.server.at_host(host).is_ok_and(|it| it == self.client.server)
+            }
+            Proxy::Server(server) => *server == self.client.server,
+        }
     }
 
     fn run(&self, run_id: &str, path: &str) -> Result<Resolved, Error> {

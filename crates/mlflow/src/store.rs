@@ -17,6 +17,9 @@ use transport::{Digest, for_each};
 use crate::error::Error;
 use crate::source::Entry;
 
+const PARTIAL: &str = ".partial";
+const LOCK: &str = "lock";
+
 #[derive(Debug)]
 pub struct Store {
     directory: PathBuf,
@@ -38,10 +41,12 @@ struct Recorded {
     revision: Option<String>,
 }
 
-/// A directory being filled. Dropped before it is kept, it is gone.
+/// A directory being filled. Dropped before it is kept, it is gone; one whose
+/// process was killed is no longer locked, and goes when the next one comes.
 #[derive(Debug)]
 pub struct Staging {
     outer: TempDir,
+    _lock: fs::File,
 }
 
 impl Staging {
@@ -132,17 +137,37 @@ impl Store {
         let parent = self.parent();
         let failed = |error| Error::file("create a directory in", &parent, error);
         fs::create_dir_all(&parent).map_err(failed)?;
-        let mut prefix = OsString::from(".");
-        prefix.push(self.name());
-        prefix.push(".");
+        self.sweep();
         let outer = tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(".partial")
+            .prefix(&self.hidden("."))
+            .suffix(PARTIAL)
             .tempdir_in(&parent)
             .map_err(failed)?;
-        let staging = Staging { outer };
+        // Locked before it has the name that others look for.
+        let unnamed = outer.path().join("new");
+        let lock = fs::File::create_new(&unnamed).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        fs::rename(&unnamed, outer.path().join(LOCK)).map_err(failed)?;
+        let staging = Staging { outer, _lock: lock };
         fs::create_dir(staging.path()).map_err(failed)?;
         Ok(staging)
+    }
+
+    /// Removes what killed processes left. Whatever does not work here will be
+    /// tried again.
+    fn sweep(&self) {
+        let prefix = self.hidden(".");
+        for entry in fs::read_dir(self.parent()).into_iter().flatten().flatten() {
+            let name = entry.file_name().into_encoded_bytes();
+            if !name.starts_with(prefix.as_encoded_bytes()) || !name.ends_with(PARTIAL.as_bytes()) {
+                continue;
+            }
+            let path = entry.path();
+            if fs::File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok()) {
+                log::debug!("removing '{}', which nobody fills any more", path.display());
+                let _ = fs::remove_dir_all(path);
+            }
+        }
     }
 
     /// Puts what was staged in place. What was there before goes away with the
@@ -187,14 +212,15 @@ impl Store {
     }
 
     fn manifest_path(&self) -> PathBuf {
-        let mut name = OsString::from(".");
-        name.push(self.name());
-        name.push(".fetched.json");
-        self.parent().join(name)
+        self.parent().join(self.hidden(".fetched.json"))
     }
 
-    fn name(&self) -> OsString {
-        self.directory.file_name().unwrap_or_default().to_owned()
+    /// A name beside the directory's that nobody sees.
+    fn hidden(&self, suffix: &str) -> OsString {
+        let mut name = OsString::from(".");
+        name.push(self.directory.file_name().unwrap_or_default());
+        name.push(suffix);
+        name
     }
 
     fn parent(&self) -> PathBuf {
@@ -312,5 +338,18 @@ mod tests {
         fs::write(staging.path().join("x"), "x").unwrap();
         drop(staging);
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_goes_when_the_next_one_comes() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = Store::new(&temp.path().join("model")).unwrap();
+        let left = temp.path().join(".model.abc123.partial");
+        fs::create_dir_all(left.join("model")).unwrap();
+        fs::write(left.join(LOCK), "").unwrap();
+        let another = store.stage().unwrap();
+        assert!(!left.exists());
+        let mine = store.stage().unwrap();
+        assert!(another.path().exists() && mine.path().exists(), "a living one stays");
     }
 }

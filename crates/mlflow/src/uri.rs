@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::error::Error;
 use crate::location::{Location, Proxy};
+use crate::server::Server;
 
 const FORMS: &str = "the forms are runs:/RUN_ID/PATH, a run id, models:/NAME/VERSION, \
     models:/NAME@ALIAS, models:/NAME/STAGE, models:/NAME/latest, models:/m-ID, \
@@ -43,6 +44,14 @@ impl ModelUri {
                     Location::Proxied { proxy: Proxy::Tracking | Proxy::Host(_), .. }
                 )
             }
+        }
+    }
+
+    /// The server that the URI itself names.
+    pub fn server(&self) -> Option<&Server> {
+        match self {
+            Self::Location(Location::Proxied { proxy: Proxy::Server(server), .. }) => Some(server),
+            _ => None,
         }
     }
 

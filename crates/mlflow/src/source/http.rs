@@ -172,9 +172,17 @@ impl Source for Served<'_> {
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {
         let (client, url) = self.url(entry)?;
         let from = resume.map(|resume| (resume.offset, resume.validator.as_str()));
-        let response = client
-            .open(&url, from)
-            .map_err(|error| client.explain(format!("cannot download '{}'", entry.path), error))?;
+        let response = client.open(&url, from).map_err(|error| {
+            let refused = error.status().is_some_and(|status| matches!(status, 400 | 404 | 500));
+            let error = client.explain(format!("cannot download '{}'", entry.path), error);
+            if refused && entry.path.contains(['#', '%']) {
+                return error.hinted(
+                    "MLflow's servers cannot serve names with '#' or '%'; \
+                     copy the directory from the store and give that",
+                );
+            }
+            error
+        })?;
         Ok(opened(response, resume))
     }
 
