@@ -123,7 +123,6 @@ impl Ml {
             let version = catalog.model(project, m)?.version(v)?;
             Ok::<_, ApiError>((version.spec.clone(), version.dir.clone(), version.runtime.clone()))
         })?;
-        let home = self.deployed(&dir);
         let mut env = vec![("GOOGLE_CLOUD_PROJECT", OsString::from(project))];
         if let Some(endpoint) = self.0.endpoint.get() {
             env.push(("STORAGE_EMULATOR_HOST", endpoint.into()));
@@ -136,8 +135,7 @@ impl Ml {
         }});
         Ok(Launch {
             python: python.unwrap_or_default(),
-            model_dir: home.join("model"),
-            lib: home.join("lib"),
+            home: self.deployed(&dir),
             request,
             env,
             label: format!("{m}/{v}"),

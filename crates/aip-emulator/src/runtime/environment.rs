@@ -72,7 +72,7 @@ impl Environments {
             if home.exists() {
                 std::fs::remove_dir_all(&home)?;
             }
-            self.build(python, requirements, &home, &lock).await?;
+            self.build(python, requirements, &home).await?;
             let made_of = serde_json::json!({
                 "python": python.version, "base": python.path, "requirements": requirements,
             });
@@ -82,14 +82,11 @@ impl Environments {
         Ok(executable)
     }
 
-    /// Every program holds the lock as its stdin: should this process be
-    /// killed, the next one waits until nobody writes here any more.
     async fn build(
         &self,
         python: &Interpreter,
         requirements: &[String],
         home: &Path,
-        lock: &File,
     ) -> Result<(), Error> {
         let count = requirements.len();
         say(&format!("making a Python {} environment, {count} requirements", python.version));
@@ -111,10 +108,10 @@ impl Environments {
             (venv, install)
         };
         venv.arg(home);
-        process::run_with(venv, lock.try_clone()?.into()).await?;
+        process::run(venv).await?;
         if !requirements.is_empty() {
             install.args(requirements);
-            process::run_with(install, lock.try_clone()?.into()).await?;
+            process::run(install).await?;
         }
         Ok(())
     }

@@ -51,22 +51,30 @@ impl Drop for Group {
     }
 }
 
+/// Runs a command and, beside it, a reader of stdin: when that ends because
+/// this process did, however it did, so does the whole group.
+const GUARD: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- &
+job=$!
+{ cat <&3; kill -KILL 0; } >/dev/null 2>&1 &
+wait $job
+"#;
+
 /// Runs a program to its end and gives what it wrote on stdout.
 pub(crate) async fn run(command: Command) -> Result<Vec<u8>, Failed> {
-    run_with(command, Stdio::null()).await
-}
-
-/// The same, with something on stdin.
-pub(crate) async fn run_with(mut command: Command, stdin: Stdio) -> Result<Vec<u8>, Failed> {
-    let program = PathBuf::from(command.as_std().get_program()).display().to_string();
-    let child = command
-        .stdin(stdin)
+    let command = command.as_std();
+    let program = PathBuf::from(command.get_program()).display().to_string();
+    let mut guarded = Command::new("sh");
+    guarded.args(["-c", GUARD, "sh"]).arg(command.get_program()).args(command.get_args());
+    let child = guarded
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
         .spawn();
-    let child = match child {
+    let mut child = match child {
         Ok(child) => child,
         Err(err) => {
             let output = err.to_string();
@@ -74,8 +82,9 @@ pub(crate) async fn run_with(mut command: Command, stdin: Stdio) -> Result<Vec<u
         }
     };
     let group = Group::of(&child);
+    let alive = child.stdin.take();
     let output = child.wait_with_output().await;
-    drop(group);
+    drop((alive, group));
     match output {
         Ok(output) if output.status.success() => Ok(output.stdout),
         Ok(output) => {
@@ -113,6 +122,19 @@ mod tests {
         let failed = run(command).await.unwrap_err();
         assert_eq!(failed.status, "exit status: 3");
         assert!(failed.output.starts_with("62\n") && failed.output.ends_with("100\noops"));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let failed = run(Command::new("/nowhere/python")).await.unwrap_err();
+        assert_eq!(failed.to_string(), "'/nowhere/python' ended with exit status: 127");
+    }
+
+    #[tokio::test]
+    async fn an_argument_is_no_shell_code() {
+        let mut command = Command::new("printf");
+        command.args(["%s|", "a b", "$(id)", "'\"; echo", ""]);
+        assert_eq!(run(command).await.unwrap(), b"a b|$(id)|'\"; echo||");
     }
 
     #[tokio::test]

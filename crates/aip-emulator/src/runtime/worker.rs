@@ -34,8 +34,8 @@ const QUEUE: usize = 256;
 #[derive(Debug, Clone)]
 pub(crate) struct Launch {
     pub python: PathBuf,
-    pub model_dir: PathBuf,
-    pub lib: PathBuf,
+    /// The version's copies: `model` and `lib`
+    pub home: PathBuf,
     /// `create_version_request`, as the service handed it to its own server
     pub request: Value,
     pub env: Vec<(&'static str, OsString)>,
@@ -139,11 +139,13 @@ struct Process {
 
 impl Process {
     fn spawn(launch: &Launch) -> io::Result<Self> {
+        let script = launch.home.join("worker.py");
+        std::fs::write(&script, include_str!("worker.py"))?;
         let mut child = Command::new(&launch.python)
             // Isolated: neither our caller's PYTHONPATH nor the directory we
             // are in may change what a version imports.
-            .args(["-I", "-u", "-c", include_str!("worker.py")])
-            .args([&launch.model_dir, &launch.lib])
+            .args(["-I", "-u"])
+            .args([script, launch.home.join("model"), launch.home.join("lib")])
             .env("create_version_request", launch.request.to_string())
             .envs(launch.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
