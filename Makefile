@@ -60,6 +60,7 @@ test-python: .venv/mlflow3/ready .venv/mlflow2/ready
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --package xtask # is what is generated up to date?
 
 install: build
 	@rm -rf $(TARGET)/share
@@ -72,9 +73,9 @@ install: build
 	install -m 644 $(TARGET)/share/man/*.1 "$$to"/share/man/man1
 	for tool in $(TOOLS); do
 	  from=$(TARGET)/share/completions
-	  install -m 644 $$from/$$tool.bash "$$to"/share/bash-completion/completions/$$tool
-	  install -m 644 $$from/_$$tool "$$to"/share/zsh/site-functions/_$$tool
-	  install -m 644 $$from/$$tool.fish "$$to"/share/fish/vendor_completions.d/$$tool.fish
+	  install -m 644 $$from/bash/$$tool.bash "$$to"/share/bash-completion/completions/$$tool
+	  install -m 644 $$from/zsh/_$$tool "$$to"/share/zsh/site-functions/_$$tool
+	  install -m 644 $$from/fish/$$tool.fish "$$to"/share/fish/vendor_completions.d/$$tool.fish
 	done
 
 clean:

@@ -39,6 +39,7 @@ def test_mlf_fetch_reads_it_from_the_bucket(stored, emulator, outcome, tmp_path)
     assert done.status == 0, done.stderr
     fetched = json.loads(done.stdout)["stages"]["fetch"]
     assert fetched["artifactUri"].startswith("gs://mlflow/experiment/")
-    media = [entry for entry in emulator.requests("GET")[seen:] if "alt=media" in entry["query"]]
+    asked = emulator.requests("GET")[seen:]
+    media = {entry["path"] for entry in asked if "alt=media" in entry["query"]}
     assert len(media) == len(fetched["files"])
     assert {file["path"] for file in fetched["files"]} >= {"MLmodel", "requirements.txt"}

@@ -1,0 +1,30 @@
+"""What `make demo` runs, and the article's example of asking a version."""
+
+import json
+import subprocess
+
+import pytest
+
+from support.places import BIN, ROOT, python
+
+
+@pytest.mark.timeout(600)
+def test_the_demo(env):
+    done = subprocess.run(
+        [ROOT / "scripts/demo"], env=env | {"BIN": str(BIN)},
+        capture_output=True, text=True, timeout=550, check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-5000:]}"
+    assert "are those of the model itself" in done.stdout
+    assert '"predictions"' in done.stdout
+
+
+def test_the_articles_example_asks_what_the_tools_deployed(pipeline, emulator, env, tmp_path):
+    pipeline.run()
+    name = f"projects/emulator/models/{pipeline.env['model_name']}/versions/v1"
+    done = subprocess.run(
+        [python(3), ROOT / "scripts/predict.py", name, "instances.json"],
+        env=env | emulator.env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [2.0, 5.0]

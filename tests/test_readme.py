@@ -1,0 +1,75 @@
+"""What the documentation shows works: every ```sh block is run.
+
+The blocks of one file run in order in one shell, in an emulated cloud, beside
+an MLflow server that listens where the text says localhost:5000."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from support.places import BIN, ROOT, tool
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+# What other tests run, or what would change the machine.
+PRELUDE = """\
+set -euo pipefail
+git() { echo "(not run: git $*)"; }
+sudo() { echo "(not run: sudo $*)"; }
+cd() { [[ -d ${1-} ]] && builtin cd "$@" || echo "(not run: cd $*)"; }
+make() {
+  case "$*" in
+    '' | build | demo | test | check | bench | install* | PREFIX=* | clean) echo "(not run: make $*)" ;;
+    *) command make BIN="$BIN" "$@" ;;
+  esac
+}
+"""
+
+
+def blocks(page):
+    found = re.finditer(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    return [match[1] for match in found]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A directory that looks like the checkout, in which files may be left."""
+    place = tmp_path / "checkout"
+    place.mkdir()
+    tracked = subprocess.run(
+        ["git", "ls-tree", "--name-only", "HEAD"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split()
+    for name in {*tracked, ".venv"}:
+        if (ROOT / name).exists():
+            (place / name).symlink_to(ROOT / name)
+    return place
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_runs(page, checkout, env, mlflow_server):
+    found = blocks(page)
+    if not found:
+        pytest.skip("no ```sh block")
+    server = mlflow_server(3).uri.removeprefix("http://")
+    script = PRELUDE + "\n".join(f'echo "--- block {i}" >&2\n{text}' for i, text in enumerate(found))
+    script = re.sub(r"(localhost|127\.0\.0\.1):5000", server, script)
+    done = subprocess.run(
+        [tool("aip-emulator"), "run", "--bucket", "models", "--", "bash", "-c", script],
+        env=env | {"BIN": str(BIN), "CARGO": os.environ.get("CARGO", "cargo")},
+        cwd=checkout, capture_output=True, text=True, timeout=800, check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-5000:]}"
+
+
+def test_the_exit_codes_stand_in_the_readme(outcome):
+    """As every tool's help has them."""
+    text = (ROOT / "README.md").read_text()
+    table = outcome("aip-bundle", "--help").stdout.split("Exit status:\n", 1)[1]
+    codes = re.findall(r"^  (\d+) ", table, re.MULTILINE)
+    assert codes
+    for code in codes:
+        assert re.search(rf"^\| `?{code}`? +\|", text, re.MULTILINE), f"no exit code {code}"
