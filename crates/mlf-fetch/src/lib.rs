@@ -52,7 +52,7 @@ pub struct Args {
     output: Option<PathBuf>,
 
     /// Directory below which models and bundles are kept [env: `tmp_dir`]
-    /// [default: .mlflow-aip]
+    /// [default: mlflow-aip in $XDG_CACHE_HOME, else in ~/.cache]
     #[arg(long, value_name = "DIR")]
     work_dir: Option<String>,
 

@@ -9,24 +9,18 @@ use stage::{Failure, settings};
 
 use crate::Args;
 
-const WORK_DIR: &str = ".mlflow-aip";
-
 pub(crate) fn directory(
     args: &Args,
     spec: &mut Spec,
     resolved: &Resolved,
 ) -> Result<PathBuf, Failure> {
-    let work_dir = settings::WORK_DIR.resolve(
-        args.work_dir.clone(),
-        &mut spec.work_dir,
-        Some(WORK_DIR.to_owned()),
-    )?;
     if let Some(output) = &args.output {
         return Ok(output.clone());
     }
+    let work_dir = settings::work_dir(args.work_dir.clone(), &mut spec.work_dir)?;
     let server = spec.tracking_uri.clone().unwrap_or_default();
     let name = name(&resolved.label, &format!("{server} {} {}", resolved.uri, resolved.location));
-    Ok([work_dir.as_deref().unwrap_or(WORK_DIR), "models", &name].iter().collect())
+    Ok(work_dir.join("models").join(name))
 }
 
 /// Readable, and another one for each model of each server.

@@ -94,13 +94,14 @@ impl Resolver<'_> {
     }
 
     fn location(&self, location: &Location) -> Resolved {
+        // What is pinned names the server, for those who come without it.
+        let uri = ModelUri::Location(location.clone());
         let mut location = location.clone();
         if let Location::Proxied { proxy, .. } = &mut location
             && self.is_ours(proxy)
         {
             *proxy = Proxy::Tracking;
         }
-        let uri = ModelUri::Location(location.clone());
         let mut resolved = Resolved::at(uri, location.clone(), label_of(&location));
         // A run's own path is the faster one on some servers.
         if let Some(run_id) = run_in_path(&location) {
