@@ -39,6 +39,10 @@ pub struct Args {
     /// models:/m-ID, mlflow-artifacts:/PATH, gs://BUCKET/PATH, file:/PATH or a
     /// directory [env: `model_uri`, `run_id`]
     #[arg(value_name = "MODEL_URI")]
+    model: Option<String>,
+
+    /// The same as MODEL_URI
+    #[arg(long, value_name = "MODEL_URI", conflicts_with = "model")]
     model_uri: Option<String>,
 
     /// MLflow tracking server, such as http://127.0.0.1:5000 [env:

@@ -14,7 +14,8 @@ use crate::{Args, connect, origin, place};
 pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let mut document = process.document_or_default(args.document.as_deref())?;
     let spec = &mut document.spec;
-    let wanted = settings::MODEL_URI.require(args.model_uri.clone(), &mut spec.model_uri)?;
+    let given = args.model.clone().or_else(|| args.model_uri.clone());
+    let wanted = settings::MODEL_URI.require(given, &mut spec.model_uri)?;
     let uri: ModelUri = wanted.parse()?;
     let client = connect::connect(args, spec, &uri)?;
     let resolved = resolve(&uri, client.as_ref())?;

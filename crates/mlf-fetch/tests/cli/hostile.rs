@@ -213,3 +213,16 @@ fn nobody_elses_output_is_touched() {
     outcome.failed(2, &["is not a directory"]);
     assert_eq!(std::fs::read_to_string(mine.join("thesis.tex")).unwrap(), "years");
 }
+
+#[test]
+fn a_command_that_asks_for_nothing_says_how_to_ask() {
+    let nowhere = |args: &[&str]| {
+        fetch_in(tempfile::tempdir().unwrap(), "", args, &[("MLFLOW_TRACKING_URI", "")])
+    };
+    nowhere(&[]).failed(2, &["no model uri is set", "--model-uri", "spec.modelUri", "run_id"]);
+    nowhere(&["--model-uri", RUN]).failed(2, &["no tracking uri is set", "--tracking-uri"]);
+    nowhere(&["modle"]).failed(2, &["there is no directory 'modle'", "runs:/RUN_ID/PATH"]);
+    nowhere(&["runs:/x/../y"]).failed(2, &["'.' or '..' component"]);
+    nowhere(&[RUN, "--tracking-uri", "sqlite:///mlflow.db"])
+        .failed(2, &["mlflow server --backend-store-uri 'sqlite:///mlflow.db'"]);
+}
