@@ -22,6 +22,8 @@ PREFIX ?= /usr/local
 PROFILE ?= release
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN ?= $(abspath $(TARGET))/$(PROFILE)
+# Two halves of the tests side by side: most of them wait.
+PYTEST_FLAGS ?= -n 2 --dist loadfile
 CARGO_FLAGS := $(if $(filter-out debug,$(PROFILE)),--profile $(PROFILE))
 TOOLS := mlf-fetch aip-bundle aip-upload aip-model aip-version aip-predict aip-emulator
 
