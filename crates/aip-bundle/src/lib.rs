@@ -97,8 +97,8 @@ pub struct Args {
     #[arg(long, help_heading = "Package")]
     no_requirements: bool,
 
-    /// Directory below which bundles are kept [env: tmp_dir] [default: the cache
-    /// directory's mlflow-aip]
+    /// Directory below which models and bundles are kept [env: tmp_dir]
+    /// [default: mlflow-aip in $XDG_CACHE_HOME, else in ~/.cache]
     #[arg(long, value_name = "DIR", help_heading = "Place")]
     work_dir: Option<String>,
 

@@ -3,7 +3,7 @@
 use deployment::Severity;
 
 use crate::model::Model;
-use crate::names::is_name;
+use deployment::names::is_name;
 
 const MAX_BYTES: u64 = 500 * 1024 * 1024;
 const MAX_FILES: usize = 1000;

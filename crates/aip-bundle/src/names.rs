@@ -1,14 +1,12 @@
 //! Names of the model, the version and the package.
 
 use deployment::Lineage;
+use deployment::names::{NAME_LIMIT, is_name};
 
 use crate::pep440;
 
 /// The package, as the article names it: already in PEP 625's form.
 pub(crate) const PACKAGE: &str = "deploy_from_script";
-
-/// The longest name the service takes.
-const MAX_NAME: usize = 128;
 
 /// The model's name at the service where nobody gave one: the registered
 /// model's, in the letters that the service takes.
@@ -17,14 +15,14 @@ pub(crate) fn default_model(lineage: &Lineage) -> String {
     let mut name: String = registered
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .take(MAX_NAME)
+        .take(NAME_LIMIT)
         .collect();
     if name.chars().all(|c| c == '_') {
         return "model".into();
     }
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         name = format!("m{name}");
-        name.truncate(MAX_NAME);
+        name.truncate(NAME_LIMIT);
     }
     name
 }
@@ -33,13 +31,6 @@ pub(crate) fn default_model(lineage: &Lineage) -> String {
 pub(crate) fn default_version(lineage: &Lineage) -> String {
     let version = lineage.registered_version.as_deref().filter(|v| is_name(&format!("v{v}")));
     format!("v{}", version.unwrap_or("1"))
-}
-
-/// Whether the service takes it as the name of a model or a version.
-pub(crate) fn is_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && name.len() <= MAX_NAME
 }
 
 /// The package's version: the version's name where Python takes it for a

@@ -66,11 +66,8 @@ fn directory(args: &Args, spec: &mut Spec, name: &str) -> Result<PathBuf, Failur
     if let Some(output) = &args.output {
         return Ok(output.into());
     }
-    let default = settings::default_work_dir();
-    let work_dir =
-        settings::WORK_DIR.resolve(args.work_dir.clone(), &mut spec.work_dir, default)?;
-    let work_dir = work_dir.ok_or_else(|| settings::WORK_DIR.missing())?;
-    Ok(PathBuf::from(work_dir).join("bundles").join(name))
+    let work_dir = settings::work_dir(args.work_dir.clone(), &mut spec.work_dir)?;
+    Ok(work_dir.join("bundles").join(name))
 }
 
 fn default_model(lineage: &Lineage, remarks: &mut Vec<Remark>) -> String {

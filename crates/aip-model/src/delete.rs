@@ -16,9 +16,8 @@ Examples:
   aip-model delete --project acme --model iris
   aip-model delete --document 4-model.json")]
 pub(crate) struct Args {
-    /// Take the names from this document; - is stdin
-    #[arg(long, value_name = "FILE")]
-    document: Option<String>,
+    #[command(flatten)]
+    names: aip::Names,
 }
 
 pub(crate) fn run(
@@ -26,7 +25,7 @@ pub(crate) fn run(
     options: &aip::Options,
     args: &Args,
 ) -> Result<Output, Failure> {
-    let mut document = process.document_or_default(args.document.as_deref())?;
+    let mut document = args.names.read(process)?;
     let place = options.place(&mut document.spec)?;
     let name = place.model_name();
     let request = gcp::ml::delete(&name);

@@ -10,9 +10,8 @@ Examples:
   aip-model get --project acme --model iris
   aip-model get --document 4-model.json | jq .defaultVersion.name")]
 pub(crate) struct GetArgs {
-    /// Take the names from this document; - is stdin
-    #[arg(long, value_name = "FILE")]
-    document: Option<String>,
+    #[command(flatten)]
+    names: aip::Names,
 }
 
 /// List the project's models, all pages
@@ -21,9 +20,8 @@ pub(crate) struct GetArgs {
 Examples:
   aip-model list --project acme | jq -r '.models[].name'")]
 pub(crate) struct ListArgs {
-    /// Take the project from this document; - is stdin
-    #[arg(long, value_name = "FILE")]
-    document: Option<String>,
+    #[command(flatten)]
+    names: aip::Names,
 }
 
 pub(crate) fn get(
@@ -31,7 +29,7 @@ pub(crate) fn get(
     options: &aip::Options,
     args: &GetArgs,
 ) -> Result<Output, Failure> {
-    let mut document = process.document_or_default(args.document.as_deref())?;
+    let mut document = args.names.read(process)?;
     let place = options.place(&mut document.spec)?;
     let name = place.model_name();
     if document.spec.dry_run {
@@ -48,7 +46,7 @@ pub(crate) fn list(
     options: &aip::Options,
     args: &ListArgs,
 ) -> Result<Output, Failure> {
-    let mut document = process.document_or_default(args.document.as_deref())?;
+    let mut document = args.names.read(process)?;
     let place = options.service(&mut document.spec)?;
     let parent = place.project_name();
     if document.spec.dry_run {

@@ -12,9 +12,8 @@ Examples:
   aip-version set-default --project acme --model iris --version-name v2
   aip-version set-default --document 5-version.json")]
 pub(crate) struct Args {
-    /// Take the names from this document; - is stdin
-    #[arg(long, value_name = "FILE")]
-    document: Option<String>,
+    #[command(flatten)]
+    names: aip::Names,
 }
 
 pub(crate) fn run(
@@ -23,7 +22,7 @@ pub(crate) fn run(
     version: &aip::VersionOptions,
     args: &Args,
 ) -> Result<Output, Failure> {
-    let mut document = process.document_or_default(args.document.as_deref())?;
+    let mut document = args.names.read(process)?;
     let place = options.place(&mut document.spec)?;
     let version = version.require(&mut document.spec)?;
     if document.spec.dry_run {

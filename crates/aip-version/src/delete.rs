@@ -17,9 +17,8 @@ Examples:
   aip-version delete --project acme --model iris --version-name v1
   aip-version delete --document 5-version.json")]
 pub(crate) struct Args {
-    /// Take the names from this document; - is stdin
-    #[arg(long, value_name = "FILE")]
-    document: Option<String>,
+    #[command(flatten)]
+    names: aip::Names,
 
     /// How long to wait, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
@@ -32,7 +31,7 @@ pub(crate) fn run(
     version: &aip::VersionOptions,
     args: &Args,
 ) -> Result<Output, Failure> {
-    let mut document = process.document_or_default(args.document.as_deref())?;
+    let mut document = args.names.read(process)?;
     let place = options.place(&mut document.spec)?;
     let version = version.require(&mut document.spec)?;
     let name = place.version_name(&version);

@@ -10,9 +10,8 @@ Examples:
   aip-version get --project acme --model iris --version-name v1 | jq -r .state
   aip-version get --document 5-version.json")]
 pub(crate) struct GetArgs {
-    /// Take the names from this document; - is stdin
-    #[arg(long, value_name = "FILE")]
-    document: Option<String>,
+    #[command(flatten)]
+    names: aip::Names,
 }
 
 /// List a model's versions, all pages
@@ -21,9 +20,8 @@ pub(crate) struct GetArgs {
 Examples:
   aip-version list --project acme --model iris | jq -r '.versions[] | .name + \" \" + .state'")]
 pub(crate) struct ListArgs {
-    /// Take the names from this document; - is stdin
-    #[arg(long, value_name = "FILE")]
-    document: Option<String>,
+    #[command(flatten)]
+    names: aip::Names,
 }
 
 pub(crate) fn get(
@@ -32,7 +30,7 @@ pub(crate) fn get(
     version: &aip::VersionOptions,
     args: &GetArgs,
 ) -> Result<Output, Failure> {
-    let mut document = process.document_or_default(args.document.as_deref())?;
+    let mut document = args.names.read(process)?;
     let place = options.place(&mut document.spec)?;
     let version = version.require(&mut document.spec)?;
     let name = place.version_name(&version);
@@ -51,7 +49,7 @@ pub(crate) fn list(
     options: &aip::Options,
     args: &ListArgs,
 ) -> Result<Output, Failure> {
-    let mut document = process.document_or_default(args.document.as_deref())?;
+    let mut document = args.names.read(process)?;
     let place = options.place(&mut document.spec)?;
     let parent = place.model_name();
     if document.spec.dry_run {

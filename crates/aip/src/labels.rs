@@ -1,7 +1,7 @@
 //! Labels: where a deployed thing comes from, readable at the service.
 
+use deployment::names::label_value;
 use deployment::{Deployment, Extra};
-use gcp::ml::label_value;
 use serde_json::Value;
 
 /// The label that says what a version was made of: content decides whether

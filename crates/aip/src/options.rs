@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use deployment::names::{NAME_LIMIT, is_name};
 use deployment::{Spec, Target};
 use gcp::Credentials;
-use gcp::ml::{Service, check_name};
+use gcp::ml::Service;
 use stage::{Failure, settings};
 
 use crate::Place;
@@ -53,7 +54,7 @@ impl Options {
     pub fn place(&self, spec: &mut Spec) -> Result<Place, Failure> {
         let place = self.service(spec)?;
         let model = settings::MODEL.require(self.model.clone(), &mut spec.model)?;
-        check_name("model", &model).map_err(Failure::usage)?;
+        check_name("model", &model)?;
         Ok(Place { model, ..place })
     }
 
@@ -92,7 +93,7 @@ impl Options {
 impl VersionOptions {
     pub fn require(&self, spec: &mut Spec) -> Result<String, Failure> {
         let version = settings::VERSION.require(self.version_name.clone(), &mut spec.version)?;
-        check_name("version", &version).map_err(Failure::usage)?;
+        check_name("version", &version)?;
         Ok(version)
     }
 
@@ -100,8 +101,17 @@ impl VersionOptions {
         let version =
             settings::VERSION.resolve(self.version_name.clone(), &mut spec.version, None)?;
         if let Some(version) = &version {
-            check_name("version", version).map_err(Failure::usage)?;
+            check_name("version", version)?;
         }
         Ok(version)
     }
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), Failure> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("'{name}' cannot be the name of a {what}")).hint(format!(
+        "the service takes a letter, then letters, digits and underscores, at most {NAME_LIMIT}"
+    )))
 }

@@ -7,6 +7,7 @@
 
 mod document;
 mod kind;
+pub mod names;
 mod parse;
 mod spec;
 mod stages;

@@ -3,6 +3,7 @@
 //! than a shell that happens to have `model_name` exported.
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::failure::Failure;
@@ -49,11 +50,13 @@ pub fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Below which models and bundles are kept where nobody says otherwise: a cache,
+/// The directory below which models and bundles are kept: by default a cache,
 /// for all of it can be made again.
-pub fn default_work_dir() -> Option<String> {
-    let cache = env("XDG_CACHE_HOME").or_else(|| Some(format!("{}/.cache", env("HOME")?)))?;
-    Some(format!("{cache}/mlflow-aip"))
+pub fn work_dir(flag: Option<String>, field: &mut Option<String>) -> Result<PathBuf, Failure> {
+    let cache = env("XDG_CACHE_HOME").or_else(|| Some(format!("{}/.cache", env("HOME")?)));
+    let default = cache.map(|cache| format!("{cache}/mlflow-aip"));
+    let work_dir = WORK_DIR.resolve(flag, field, default)?;
+    work_dir.map(PathBuf::from).ok_or_else(|| WORK_DIR.missing())
 }
 
 impl Setting {

@@ -3,7 +3,6 @@
 //! Protocol: the discovery document ml.v1. Resources are passed on as JSON:
 //! their fields are the API's, and what it adds is not lost.
 
-mod labels;
 mod operation;
 mod predict;
 
@@ -14,7 +13,6 @@ use serde_json::{Value, json};
 use crate::api::Request;
 use crate::{Api, Credentials, Error};
 
-pub use labels::{check_name, label_value};
 pub use operation::{Outcome, operation_outcome};
 pub use predict::REQUEST_LIMIT;
 

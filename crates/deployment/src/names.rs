@@ -1,20 +1,15 @@
-//! What the service accepts as names and labels.
+//! Names and labels in the form that AI Platform takes them.
 
 /// The longest name, and the longest label value.
-const NAME_LIMIT: usize = 128;
+pub const NAME_LIMIT: usize = 128;
 const LABEL_LIMIT: usize = 63;
 
 /// Names of models and versions start with a letter and go on with letters,
 /// digits and underscores.
-pub fn check_name(what: &str, name: &str) -> Result<(), String> {
-    let rest = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if rest && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.len() <= NAME_LIMIT {
-        return Ok(());
-    }
-    Err(format!(
-        "'{name}' cannot be the name of a {what}: a letter, then letters, digits and \
-         underscores, at most {NAME_LIMIT}"
-    ))
+pub fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.len() <= NAME_LIMIT
 }
 
 /// The text in the form that a label's value allows: lower case, digits,
@@ -32,10 +27,10 @@ mod tests {
     #[test]
     fn names() {
         for name in ["v1", "iris", "A_1"] {
-            assert!(check_name("model", name).is_ok());
+            assert!(is_name(name));
         }
-        for name in ["", "1", "_a", "a-b", "é", "a b", &"a".repeat(129)] {
-            assert!(check_name("model", name).is_err(), "{name}");
+        for name in ["", "1", "_a", "a-b", "é", "a b", &"a".repeat(NAME_LIMIT + 1)] {
+            assert!(!is_name(name), "{name}");
         }
     }
 
