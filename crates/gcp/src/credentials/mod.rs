@@ -12,7 +12,7 @@ mod gcloud;
 mod key;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use gcp_auth::{Token, TokenProvider};
 use log::debug;
@@ -24,12 +24,14 @@ use key::Key;
 /// What every service of ours accepts.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Credentials {
     /// `--access-token-file`.
     file: Option<PathBuf>,
     /// Taken once and used until it expires.
     token: Mutex<Option<Arc<Token>>>,
+    /// Where the token comes from is said once, not for each request.
+    said: Once,
 }
 
 /// Where a token comes from.
@@ -41,9 +43,20 @@ enum Source {
     Gcloud,
 }
 
+impl Source {
+    fn describe(&self) -> String {
+        match self {
+            Self::Anonymous(why) => format!("no credentials: {why}"),
+            Self::Given { from, .. } => format!("access token from {from}"),
+            Self::Key(key) => format!("access token for '{}' from {}", key.email, key.from()),
+            Self::Gcloud => "access token from gcloud".into(),
+        }
+    }
+}
+
 impl Credentials {
     pub fn new(access_token_file: Option<PathBuf>) -> Self {
-        Self { file: access_token_file, token: Mutex::default() }
+        Self { file: access_token_file, token: Mutex::default(), said: Once::new() }
     }
 
     /// The headers that say who asks.
@@ -64,6 +77,7 @@ impl Credentials {
 
     fn token(&self, url: &str) -> Result<Option<String>, CredentialsError> {
         let source = self.source(url)?;
+        self.said.call_once(|| debug!("{}", source.describe()));
         if !matches!(source, Source::Anonymous(_)) && !may_carry_credentials(url) {
             return Err(CredentialsError::ClearText { url: redact(url) });
         }
@@ -73,20 +87,12 @@ impl Credentials {
             return Ok(Some(token.as_str().to_owned()));
         }
         let token = match source {
-            Source::Anonymous(why) => {
-                debug!("no credentials: {why}");
-                return Ok(None);
-            }
-            Source::Given { token, from } => {
-                debug!("access token from {from}");
-                return Ok(Some(token));
-            }
+            Source::Anonymous(_) => return Ok(None),
+            Source::Given { token, .. } => return Ok(Some(token)),
             Source::Key(key) => {
-                debug!("access token for '{}' from '{}'", key.email, key.path.display());
                 fetch(&key.from(), async || Ok(Arc::new(key.account()?) as Arc<dyn TokenProvider>))?
             }
             Source::Gcloud => {
-                debug!("access token from gcloud");
                 gcloud::check()?;
                 fetch("gcloud", async || {
                     Ok(Arc::new(gcp_auth::GCloudAuthorizedUser::new().await?) as _)
