@@ -61,7 +61,7 @@ impl Scratch {
             .current_dir(self.root.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("tmp_dir", self.path("work"))
+            .env("tmp_dir", self.path("kept"))
             .envs(env.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -120,7 +120,7 @@ fn the_document_says_what_is_on_disk() {
     let outcome = scratch.run(&["--bucket", "acme"], &[]);
     assert_eq!(
         outcome.stderr,
-        "aip-bundle: wrote '[ROOT]/work/bundles/iris-v3'\n\
+        "aip-bundle: wrote '[ROOT]/kept/bundles/iris-v3'\n\
          aip-bundle: warning: requirements.txt: the constraints 'constraints.txt' is left out of \
          the package's requirements\n\
          aip-bundle: the model wants Python 3.11; the service ended with 3.7\n\
@@ -217,7 +217,7 @@ fn templates_that_are_no_good() {
     scratch.refused(&["--setup-file", "latin1.py"], 1, "'latin1.py' is not UTF-8 text");
     scratch.refused(&["--setup-file", "none.py"], 1, "cannot read 'none.py'");
     scratch.refused(&["--setup-file", "."], 1, "cannot read '.'");
-    assert!(!scratch.path("work").exists(), "nothing is written before all is rendered");
+    assert!(!scratch.path("kept").exists(), "nothing is written before all is rendered");
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn what_cannot_be_used_is_said() {
 fn a_dry_run_writes_nothing() {
     let mut scratch = Scratch::new();
     let document = scratch.bundle(&["--dry-run"], &[]);
-    assert!(!scratch.path("work").exists());
+    assert!(!scratch.path("kept").exists());
     assert_eq!(document["stages"]["bundle"]["package"]["version"], "3");
     // After a dry fetch not even the model is here.
     scratch.document["stages"]["fetch"]["directory"] = json!("/nowhere");
