@@ -227,7 +227,7 @@ fn hostile_names_stay_data() {
     let document = scratch.bundle(&["--model", name, "--version-name", name], &[]);
     let bundle = &document["stages"]["bundle"];
     let directory = Path::new(bundle["directory"].as_str().unwrap());
-    assert_eq!(directory.parent().unwrap(), scratch.path("work/bundles"));
+    assert_eq!(directory.parent().unwrap(), scratch.path("kept/bundles"));
     assert_eq!(bundle["package"]["version"], "0.1+import.os.os.abort.7.7");
 }
 
