@@ -145,6 +145,13 @@ def test_what_is_kept_survives_a_restart(tmp_path, env, start_emulator):
     assert predict(second) == (200, answer)
 
 
+def test_what_a_predictor_writes_is_not_left_where_one_stands(own_emulator):
+    deploy(own_emulator, "writes")
+    assert sorted(path.name for path in own_emulator.directory.iterdir()) == [
+        "emulator.log", "traffic.jsonl"
+    ]
+
+
 def test_a_worker_that_dies_is_started_again(own_emulator):
     workers = deploy(own_emulator, "dies")
     before = predict(own_emulator)

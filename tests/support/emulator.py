@@ -20,7 +20,9 @@ class Emulator:
             env=env,
             log=directory / "emulator.log",
             stdin=subprocess.PIPE,
+            cwd=directory,
         )
+        self.directory = directory
         self.ready = json.loads(self.process.line(timeout=30))
         self.url = self.ready["url"]
         self.env = {

@@ -16,6 +16,7 @@ class Predictor:
 
     @classmethod
     def from_path(cls, model_dir):
+        open("left-behind", "w").close()
         with open(os.path.join(model_dir, "model.txt")) as file:
             return cls(file.read())
 

@@ -139,15 +139,24 @@ struct Process {
 
 impl Process {
     fn spawn(launch: &Launch) -> io::Result<Self> {
-        let script = launch.home.join("worker.py");
+        let home = std::path::absolute(&launch.home)?;
+        let script = home.join("worker.py");
         std::fs::write(&script, include_str!("worker.py"))?;
-        let mut child = Command::new(&launch.python)
+        // What a predictor leaves where it runs goes with its version: MLflow 2
+        // makes a directory `mlruns`.
+        let cwd = home.join("cwd");
+        std::fs::create_dir_all(&cwd)?;
+        let mut child = Command::new(std::path::absolute(&launch.python)?)
+            .current_dir(cwd)
             // Isolated: neither our caller's PYTHONPATH nor the directory we
             // are in may change what a version imports.
             .args(["-I", "-u"])
-            .args([script, launch.home.join("model"), launch.home.join("lib")])
+            .args([script, home.join("model"), home.join("lib")])
             .env("create_version_request", launch.request.to_string())
             .envs(launch.env.iter().map(|(name, value)| (name, value)))
+            // What a model writes without being asked, as MLflow does its
+            // ./mlruns, must not land in our caller's directory.
+            .current_dir(&launch.home)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
