@@ -27,10 +27,13 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile
 CARGO_FLAGS := $(if $(filter-out debug,$(PROFILE)),--profile $(PROFILE))
 TOOLS := mlf-fetch aip-bundle aip-upload aip-model aip-version aip-predict aip-emulator
 
-# Wheels and the emulator's Python environments stay inside the checkout.
-export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
-export UV_PYTHON_DOWNLOADS := never
 UV := .venv/bin/uv
+
+# Wheels and the emulator's Python environments stay inside the checkout; a
+# deployment of one's own keeps to one's own cache.
+demo bench test test-rust test-python lock $(UV) .venv/mlflow2/ready .venv/mlflow3/ready: \
+  export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
+export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: build demo test test-rust test-python check bench install clean lock
 
@@ -82,11 +85,11 @@ install: build
 
 clean:
 	cargo clean
-	rm -rf .venv .make
+	rm -rf .venv
 
 # --- Python ------------------------------------------------------------------
 
-# Debian keeps ensurepip in a package of its own; pip alone is enough.
+# Debian keeps ensurepip and pip in packages of their own.
 $(UV): tests/requirements/uv.txt
 	@echo '== getting uv'
 	rm -rf .venv/bin .venv/lib .venv/pyvenv.cfg
@@ -95,7 +98,7 @@ $(UV): tests/requirements/uv.txt
 	  .venv/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	elif python3 -m pip --version >/dev/null 2>&1; then
 	  python3 -m pip install --quiet --target .venv -r $<
-	else
+	elif ! python3 scripts/get-uv $< $@; then
 	  echo 'make: Python has neither venv nor pip; on Debian: apt install python3-venv' >&2
 	  exit 1
 	fi
@@ -112,6 +115,8 @@ lock: $(UV)
 	  $(UV) pip compile --quiet --universal --upgrade --python-version 3.10 --no-annotate \
 	    tests/requirements/$$name.in --output-file tests/requirements/$$name.txt
 	done
+	$(UV) pip compile --quiet --universal --upgrade --python-version 3.10 --no-annotate \
+	  --generate-hashes tests/requirements/uv.in --output-file tests/requirements/uv.txt
 
 # --- The stages --------------------------------------------------------------
 
@@ -131,7 +136,9 @@ version: $(OUT)/5-version.json
 
 $(OUT)/1-fetch.json: $(OUT)/0-settings | $(BIN)/mlf-fetch
 	$(BIN)/mlf-fetch >$@
-$(OUT)/2-bundle.json: $(OUT)/1-fetch.json | $(BIN)/aip-bundle
+# The tool itself says which of these files is not there.
+templates := $(wildcard $(prediction_script) $(setup_file))
+$(OUT)/2-bundle.json: $(OUT)/1-fetch.json $(templates) | $(BIN)/aip-bundle
 	$(BIN)/aip-bundle <$< >$@
 $(OUT)/3-upload.json: $(OUT)/2-bundle.json | $(BIN)/aip-upload
 	$(BIN)/aip-upload <$< >$@
@@ -147,7 +154,10 @@ predict: $(OUT)/5-version.json | $(BIN)/aip-predict
 # What was made under other settings is out of date. A digest, because a
 # tracking URI may hold a password.
 SETTINGS := project_id production_bucket production_route run_id tracking_uri \
-  prediction_script setup_file tmp_dir model_name version_name
+  prediction_script setup_file tmp_dir model_name version_name \
+  MLFLOW_TRACKING_URI GOOGLE_CLOUD_PROJECT CLOUDSDK_CORE_PROJECT STORAGE_EMULATOR_HOST \
+  CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE CLOUDSDK_API_ENDPOINT_OVERRIDES_ML \
+  GOOGLE_CLOUD_REGION CLOUDSDK_AI_REGION
 $(OUT)/0-settings: FORCE
 	@mkdir -p $(@D)
 	digest=$$(for name in $(SETTINGS); do echo "$$name=$${!name-}"; done | sha256sum)
