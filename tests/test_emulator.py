@@ -145,11 +145,14 @@ def test_what_is_kept_survives_a_restart(tmp_path, env, start_emulator):
     assert predict(second) == (200, answer)
 
 
-def test_what_a_predictor_writes_is_not_left_where_one_stands(own_emulator):
+def test_what_a_predictor_writes_goes_with_its_version(own_emulator):
     deploy(own_emulator, "writes")
     assert sorted(path.name for path in own_emulator.directory.iterdir()) == [
         "emulator.log", "traffic.jsonl"
     ]
+    data = Path(own_emulator.ready["dataDir"])
+    [version] = (data / "ml/deployed/emulator/m").iterdir()
+    assert list(data.rglob("left-behind")) == [version / "cwd/left-behind"]
 
 
 def test_a_worker_that_dies_is_started_again(own_emulator):

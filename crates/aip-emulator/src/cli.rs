@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use crate::say::say;
 use crate::server::{Config, StartError};
 use crate::state::Options;
 use crate::{run, serve};
@@ -184,14 +184,5 @@ fn report(err: &CliError) {
     while let Some(err) = cause {
         say(&format!("caused by: {err}"));
         cause = err.source();
-    }
-}
-
-/// Every line on stderr says whose it is: it shares the terminal with the
-/// command it runs.
-pub(crate) fn say(text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    for line in text.lines() {
-        let _ = writeln!(stderr, "aip-emulator: {line}");
     }
 }

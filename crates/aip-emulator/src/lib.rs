@@ -15,6 +15,7 @@ mod guard;
 pub mod ml;
 mod run;
 mod runtime;
+mod say;
 mod serve;
 mod server;
 mod signals;

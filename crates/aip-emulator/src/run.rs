@@ -8,7 +8,8 @@ use std::process::{ExitCode, ExitStatus};
 use rustix::process::{Pid, Signal, getpgrp, kill_process};
 use tokio::process::{Child, Command};
 
-use crate::cli::{CliError, say};
+use crate::cli::CliError;
+use crate::say::say;
 use crate::server::{Config, Emulator};
 use crate::signals::Signals;
 

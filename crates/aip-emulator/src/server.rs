@@ -70,6 +70,7 @@ impl Emulator {
         let failed = |err| StartError::Listen(config.listen, err);
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        app.ml.set_endpoint(format!("http://{address}"));
         let (stop, stopped) = oneshot::channel::<()>();
         let service = crate::app(app.clone()).into_make_service_with_connect_info::<Connection>();
         let server = axum::serve(Acceptor(listener), service).with_graceful_shutdown(async {

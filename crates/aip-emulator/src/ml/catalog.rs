@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::operation::Operation;
 use super::refusal::{no_model, no_version};
 use crate::error::ApiError;
-use crate::runtime::say;
+use crate::say::say;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Catalog {

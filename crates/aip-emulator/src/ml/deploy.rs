@@ -11,8 +11,9 @@ use super::snapshot::{Item, copy};
 use super::{Ml, versions};
 use crate::error::ApiError;
 use crate::runtime::{
-    EnvironmentError, InstallError, Interpreter, StartError, Worker, install, restore, say,
+    EnvironmentError, InstallError, Interpreter, StartError, Worker, install, restore, unexpected,
 };
+use crate::say::say;
 use crate::storage::Store;
 
 /// One version on its way.
@@ -105,11 +106,6 @@ impl Deployment {
             Ok(Outcome::Error { code: FAILED_PRECONDITION, message })
         });
     }
-}
-
-fn unexpected(detail: &str) -> String {
-    let text = "Failed to load model: Unexpected error when loading the model";
-    format!("{text}: {detail} (Error code: 0)")
 }
 
 /// What pip said is for whoever watches the emulator; the client is told what

@@ -46,8 +46,8 @@ struct Inner {
     workers: Workers,
     interpreters: Interpreters,
     environments: Environments,
-    /// Where clients reach us, learnt from the first request; a predictor that
-    /// reads from its bucket is sent there as well
+    /// Where the listener is: a predictor that reads from its bucket is sent
+    /// there
     endpoint: OnceLock<String>,
     said: Mutex<HashSet<String>>,
 }
@@ -57,7 +57,7 @@ impl Inner {
     fn say_once(&self, remark: &str) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.insert(remark.to_owned()) {
-            crate::runtime::say(remark);
+            crate::say::say(remark);
         }
     }
 }
@@ -78,6 +78,11 @@ impl Ml {
             said: Mutex::default(),
             dir,
         }))
+    }
+
+    /// Says where requests reach the emulator, once that is known.
+    pub(crate) fn set_endpoint(&self, url: String) {
+        self.0.endpoint.get_or_init(|| url);
     }
 
     /// Ends what is under way and stops every worker.

@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Query, Request, State};
-use axum::http::header::HOST;
 use axum::response::Response;
 use axum::routing::any;
 
 use super::refusal::{malformed, unimplemented};
-use super::{Inner, Ml, models, names, operations, predict, project, versions};
+use super::{Inner, models, names, operations, predict, project, versions};
 use crate::error::ApiError;
 use crate::state::App;
 
@@ -37,9 +36,6 @@ pub fn router() -> Router<App> {
 
 async fn dispatch(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    if let Some(host) = parts.headers.get(HOST).and_then(|host| host.to_str().ok()) {
-        app.ml.learn_endpoint(host);
-    }
     let target = names::parse(parts.uri.path().trim_start_matches("/v1/"))?;
     let Query(query) = Query::try_from_uri(&parts.uri)
         .map_err(|_| malformed("The query of the request cannot be read."))?;
@@ -95,11 +91,5 @@ async fn route(
             Err(unimplemented("jobs, studies and locations of AI Platform"))
         }
         _ => Err(ApiError::new(404, "NOT_FOUND", "Method not found.")),
-    }
-}
-
-impl Ml {
-    fn learn_endpoint(&self, host: &str) {
-        self.0.endpoint.get_or_init(|| format!("http://{host}"));
     }
 }

@@ -10,7 +10,7 @@ use super::Ml;
 use super::catalog::Catalog;
 use super::operation::Outcome;
 use crate::error::ApiError;
-use crate::runtime::say;
+use crate::say::say;
 
 /// The tasks behind operations that are not done.
 #[derive(Debug, Default)]

@@ -12,7 +12,8 @@ use tokio::sync::Notify;
 
 use super::{Ml, versions};
 use crate::error::ApiError;
-use crate::runtime::{Launch, StartError, Worker, say};
+use crate::runtime::{Launch, StartError, Worker};
+use crate::say::say;
 
 /// Held while a worker starts, so that requests which come meanwhile wait for
 /// it instead of starting another.

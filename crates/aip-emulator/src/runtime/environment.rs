@@ -8,8 +8,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
-use super::process::{self, Failed, say};
+use super::process::{self, Failed};
 use super::python::{Interpreter, on_path};
+use crate::say::say;
 
 /// Written last: an environment without it was interrupted in the making.
 const MARKER: &str = "aip-emulator-environment.json";

@@ -8,6 +8,5 @@ mod worker;
 
 pub(crate) use environment::{Environments, Error as EnvironmentError, cache_dir, find_uv};
 pub(crate) use package::{InstallError, install, restore};
-pub(crate) use process::say;
 pub(crate) use python::{Interpreter, Interpreters};
-pub(crate) use worker::{Launch, PredictError, StartError, Worker};
+pub(crate) use worker::{Launch, PredictError, StartError, Worker, unexpected};

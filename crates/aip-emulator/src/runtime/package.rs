@@ -114,9 +114,61 @@ async fn metadata(python: &Interpreter, packages: &[PathBuf]) -> Result<Metadata
     let read = process::run(command).await.and_then(|printed| {
         serde_json::from_slice(&printed).map_err(|err| Failed {
             program: "requirements.py".to_owned(),
-            status: err.to_string(),
+            end: format!("printed what cannot be read: {err}"),
             output: String::from_utf8_lossy(&printed).into_owned(),
         })
     });
     read.map_err(|err| failed(first(packages), err.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source distribution with these lines of metadata.
+    async fn read(lines: &str, requires_txt: &str) -> Result<Metadata, InstallError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p-1.tar");
+        let mut tar = tar::Builder::new(std::fs::File::create(&path).unwrap());
+        for (name, content) in [
+            ("p-1/PKG-INFO", format!("Metadata-Version: 2.1\nName: p\n{lines}")),
+            ("p-1/p.egg-info/requires.txt", requires_txt.to_owned()),
+        ] {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(content.len() as u64);
+            tar.append_data(&mut header, name, content.as_bytes()).unwrap();
+        }
+        tar.finish().unwrap();
+        let path_to_python = super::super::python::on_path("python3").remove(0);
+        let python = Interpreter { path: path_to_python, version: String::new() };
+        metadata(&python, &[path]).await
+    }
+
+    #[tokio::test]
+    async fn what_is_no_requirement_never_reaches_pip() {
+        let good =
+            ["numpy", "a.b-c_2 (>=1)", "x[y,z]>=1,<2; python_version>'3'", "u @ https://h/u"];
+        let wanted = read("", &good.join("\n")).await.unwrap().requires.unwrap();
+        assert_eq!(wanted, good);
+        for bad in [
+            "--index-url=http://127.0.0.1:1",
+            "-r /etc/passwd",
+            "-e.",
+            "./here",
+            "/etc",
+            "https://host/p.tar.gz",
+            "numpy --index-url=x",
+        ] {
+            for failed in [read("", bad).await, read(&format!("Requires-Dist: {bad}\n"), "").await]
+            {
+                let environment::Error::Failed(failed) = failed.unwrap_err().cause else {
+                    panic!("{bad}");
+                };
+                assert!(
+                    failed.output.ends_with(&format!("'{bad}' is not a requirement")),
+                    "{failed:?}"
+                );
+            }
+        }
+    }
 }

@@ -1,28 +1,33 @@
 //! Running programs so that nothing of them outlives us.
 
-use std::io::Write;
+use std::io;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+use crate::say::say;
+
+/// Longer than any build or download of packages that gets anywhere.
+const LIMIT: Duration = Duration::from_secs(20 * 60);
+
+/// For reading what a program that has ended still left in its pipes.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// How much of a failed program's output is worth showing.
 const SHOWN_LINES: usize = 40;
 
-/// One line for the developer who watches the emulator. Losing it is no
-/// reason to fail.
-pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "aip-emulator: {line}");
-}
-
 /// A program that did not do its job.
 #[derive(Debug, thiserror::Error)]
-#[error("'{program}' ended with {status}")]
+#[error("'{program}' {end}")]
 pub(crate) struct Failed {
     pub program: String,
-    /// The exit status, as a person reads it
-    pub status: String,
+    /// What became of it, as a person reads it
+    pub end: String,
     /// The end of what it wrote
     pub output: String,
 }
@@ -63,6 +68,10 @@ wait $job
 
 /// Runs a program to its end and gives what it wrote on stdout.
 pub(crate) async fn run(command: Command) -> Result<Vec<u8>, Failed> {
+    run_within(LIMIT, command).await
+}
+
+async fn run_within(limit: Duration, command: Command) -> Result<Vec<u8>, Failed> {
     let command = command.as_std();
     let program = PathBuf::from(command.get_program()).display().to_string();
     let mut guarded = Command::new("sh");
@@ -74,29 +83,64 @@ pub(crate) async fn run(command: Command) -> Result<Vec<u8>, Failed> {
         .process_group(0)
         .kill_on_drop(true)
         .spawn();
-    let mut child = match child {
-        Ok(child) => child,
-        Err(err) => {
-            let output = err.to_string();
-            return Err(Failed { program, status: "no start".to_owned(), output });
-        }
+    let (end, output) = match child {
+        Ok(child) => match collect(limit, child).await {
+            Ok(ended) => match ended.status {
+                Some(status) if status.success() => return Ok(ended.stdout),
+                Some(status) => (format!("ended with {status}"), last_lines(&ended)),
+                None => (format!("was stopped after {limit:?}"), last_lines(&ended)),
+            },
+            Err(err) => ("cannot be waited for".to_owned(), err.to_string()),
+        },
+        Err(err) => ("cannot be started".to_owned(), err.to_string()),
     };
-    let group = Group::of(&child);
-    let alive = child.stdin.take();
-    let output = child.wait_with_output().await;
-    drop((alive, group));
-    match output {
-        Ok(output) if output.status.success() => Ok(output.stdout),
-        Ok(output) => {
-            let text = [output.stdout, output.stderr].concat();
-            let status = output.status.to_string();
-            Err(Failed { program, status, output: last_lines(&String::from_utf8_lossy(&text)) })
-        }
-        Err(err) => Err(Failed { program, status: "no end".to_owned(), output: err.to_string() }),
-    }
+    Err(Failed { program, end, output })
 }
 
-fn last_lines(text: &str) -> String {
+/// A program that runs no more.
+struct Ended {
+    /// None: it was out of time
+    status: Option<ExitStatus>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// Waits for the child, not for the end of its output: what it started in the
+/// background may hold that open for ever.
+async fn collect(limit: Duration, mut child: Child) -> io::Result<Ended> {
+    let group = Group::of(&child);
+    let alive = child.stdin.take();
+    let missing = || io::Error::other("a pipe is missing");
+    let mut stdout = child.stdout.take().ok_or_else(missing)?;
+    let mut stderr = child.stderr.take().ok_or_else(missing)?;
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let status = {
+        let reading =
+            async { tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err)) };
+        let mut reading = std::pin::pin!(reading);
+        let mut deadline = std::pin::pin!(sleep(limit));
+        let mut is_read = false;
+        let status = loop {
+            tokio::select! {
+                status = child.wait() => break Some(status?),
+                _ = &mut reading, if !is_read => is_read = true,
+                () = &mut deadline => break None,
+            }
+        };
+        drop((alive, group));
+        if !is_read {
+            // Whoever left the group may hold the pipes still.
+            let _ = timeout(GRACE, reading).await;
+        }
+        status
+    };
+    Ok(Ended { status, stdout: out, stderr: err })
+}
+
+/// The end of what a program wrote.
+fn last_lines(ended: &Ended) -> String {
+    let text = [ended.stdout.as_slice(), &ended.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
 }
@@ -120,7 +164,7 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "seq 100; echo oops >&2; exit 3"]);
         let failed = run(command).await.unwrap_err();
-        assert_eq!(failed.status, "exit status: 3");
+        assert_eq!(failed.end, "ended with exit status: 3");
         assert!(failed.output.starts_with("62\n") && failed.output.ends_with("100\noops"));
     }
 
@@ -137,20 +181,39 @@ mod tests {
         assert_eq!(run(command).await.unwrap(), b"a b|$(id)|'\"; echo||");
     }
 
-    #[tokio::test]
-    async fn what_a_program_left_behind_is_killed() {
-        let mut command = Command::new("sh");
-        command.args(["-c", "sleep 60 >/dev/null 2>&1 & echo $!"]);
-        let left: i32 =
-            String::from_utf8(run(command).await.unwrap()).unwrap().trim().parse().unwrap();
-        let pid = Pid::from_raw(left).unwrap();
+    async fn is_gone(pid: &[u8]) -> bool {
+        let pid: i32 = String::from_utf8_lossy(pid).trim().parse().unwrap();
         for _ in 0..100 {
-            let stat = std::fs::read_to_string(format!("/proc/{left}/stat")).unwrap_or_default();
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             if stat.is_empty() || stat.contains(") Z ") {
-                return;
+                return true;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
-        panic!("{pid:?} is alive");
+        false
+    }
+
+    #[tokio::test]
+    async fn what_a_program_left_behind_is_killed_even_if_it_holds_the_pipes() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 60 & echo $!"]);
+        let left = timeout(Duration::from_secs(4), run(command)).await.unwrap().unwrap();
+        assert!(is_gone(&left).await);
+    }
+
+    #[tokio::test]
+    async fn a_program_without_end_is_stopped() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $$; exec sleep 60"]);
+        let failed = run_within(Duration::from_millis(500), command).await.unwrap_err();
+        assert_eq!(failed.to_string(), "'sh' was stopped after 500ms");
+        assert!(is_gone(failed.output.as_bytes()).await);
+    }
+
+    #[tokio::test]
+    async fn more_than_a_pipe_holds_is_read_whole() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2"]);
+        assert_eq!(run(command).await.unwrap().len(), 1_000_000);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::process::Command;
 
 use super::process;
+use crate::say::say;
 
 /// A Python that was seen to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl Interpreters {
         if let Some(given) = self.given.get(minor) {
             let python = probe(given, minor).await;
             if python.is_none() {
-                process::say(&format!("'{}' is not a Python {minor}", given.display()));
+                say(&format!("'{}' is not a Python {minor}", given.display()));
             }
             return python;
         }

@@ -79,6 +79,18 @@ def requires(found):
     return [] if version >= [2, 2] and "requires-dist" not in dynamic else None
 
 
+# A name, and what may follow it: extras, a version, a marker, an address.
+REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*\s*($|[\[(<>=!~;@])", re.ASCII)
+
+
+def refuse_others(lines):
+    """What pip would read as an option, a file or an address as an argument,
+    and refuses to read so in metadata."""
+    for line in lines:
+        if not REQUIREMENT.match(line):
+            sys.exit("'%s' is not a requirement" % line)
+
+
 def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -92,6 +104,7 @@ def main():
     for path in sys.argv[1:]:
         found = metadata(path)
         wanted = requires(found)
+        refuse_others(wanted or [])
         together = None if together is None or wanted is None else together + wanted
         headers = email.message_from_bytes(found.get("wheel", found.get("PKG-INFO", b"")))
         given.add(normal(headers.get("Name", "")))

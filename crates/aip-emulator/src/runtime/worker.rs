@@ -16,7 +16,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::process::{Group, say};
+use super::process::Group;
+use crate::say::say;
 
 /// As long as the service gave a model server to come up.
 const START_LIMIT: Duration = Duration::from_secs(600);
@@ -124,7 +125,7 @@ impl Drop for Worker {
 }
 
 /// The text that the service gave for an exception it did not know.
-fn unexpected(detail: &str) -> String {
+pub(crate) fn unexpected(detail: &str) -> String {
     let text = "Failed to load model: Unexpected error when loading the model";
     format!("{text}: {detail} (Error code: 0)")
 }
@@ -142,8 +143,8 @@ impl Process {
         let home = std::path::absolute(&launch.home)?;
         let script = home.join("worker.py");
         std::fs::write(&script, include_str!("worker.py"))?;
-        // What a predictor leaves where it runs goes with its version: MLflow 2
-        // makes a directory `mlruns`.
+        // What a predictor leaves where it runs goes with its version, and not
+        // between its copies: MLflow 2 makes a directory `mlruns`.
         let cwd = home.join("cwd");
         std::fs::create_dir_all(&cwd)?;
         let mut child = Command::new(std::path::absolute(&launch.python)?)
@@ -154,9 +155,6 @@ impl Process {
             .args([script, home.join("model"), home.join("lib")])
             .env("create_version_request", launch.request.to_string())
             .envs(launch.env.iter().map(|(name, value)| (name, value)))
-            // What a model writes without being asked, as MLflow does its
-            // ./mlruns, must not land in our caller's directory.
-            .current_dir(&launch.home)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,6 +1,7 @@
 //! Ways of bringing an object's content, and of getting it wrong.
 
 use crate::support::{Answer, Server, noise};
+use aip_emulator::Options;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -219,4 +220,27 @@ fn a_large_refused_body_does_not_hide_the_answer() {
     assert_eq!(answer.status, 412);
     let error: Value = answer.json();
     assert_eq!(error["error"]["code"], 412);
+}
+
+#[test]
+fn a_session_needs_no_token_and_nothing_else_is_a_session() {
+    let options = Options { require_token: true, ..Options::default() };
+    let server = Server::start_with(None, options);
+    let token = [("authorization", "Bearer t")];
+    let bucket = "/storage/v1/b?project=p";
+    assert_eq!(server.call("POST", bucket, &token, br#"{"name":"bkt"}"#).status, 200);
+    let upload = "/upload/storage/v1/b/bkt/o?uploadType=resumable&name=x";
+    let session = server.call("POST", upload, &token, b"").header("location").unwrap().to_owned();
+    for (method, path) in [
+        ("GET", bucket),
+        ("GET", "/storage/v1/b?project=p&upload_id=x"),
+        ("POST", "/storage/v1/b?project=p&upload_id=x"),
+        ("GET", "/v1/projects/p/models?upload_id=x"),
+        ("POST", upload),
+        ("POST", "/upload/storage/v1/b/bkt/o?uploadType=media&name=upload_id=x"),
+        ("POST", "/upload/storage/v1/b/bkt/o?uploadType=media&name=y&my_upload_id=x"),
+    ] {
+        assert_eq!(server.call(method, path, &[], b"{}").status, 401, "{method} {path}");
+    }
+    assert_eq!(server.call("PUT", &session, &[], b"content").status, 200);
 }

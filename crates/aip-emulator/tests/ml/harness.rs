@@ -55,12 +55,16 @@ impl Emulator {
     pub(crate) fn with_model() -> (Self, TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let emulator = Self::start(dir.path(), &[]);
-        emulator.post("/storage/v1/b?project=p", &json!({ "name": "bucket" }));
-        emulator.upload("route/model/factor.txt", b"3");
-        emulator.upload("route/package-1.tar.gz", &sdist());
-        let (status, model) = emulator.post("/v1/projects/p/models", &json!({ "name": "iris" }));
-        assert_eq!(status, 200, "{model}");
+        emulator.prepare();
         (emulator, dir)
+    }
+
+    pub(crate) fn prepare(&self) {
+        self.post("/storage/v1/b?project=p", &json!({ "name": "bucket" }));
+        self.upload("route/model/factor.txt", b"3");
+        self.upload("route/package-1.tar.gz", &sdist());
+        let (status, model) = self.post("/v1/projects/p/models", &json!({ "name": "iris" }));
+        assert_eq!(status, 200, "{model}");
     }
 
     pub(crate) fn upload(&self, name: &str, content: &[u8]) {

@@ -88,3 +88,16 @@ fn concurrent_requests_get_their_own_answers() {
         }
     });
 }
+
+#[test]
+fn a_predictor_reads_from_where_the_emulator_listens() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut emulator = Emulator::start(dir.path(), &[]);
+    let address = std::mem::take(&mut emulator.url);
+    // Whatever the first client calls it
+    emulator.url = address.replace("127.0.0.1", "localhost");
+    emulator.prepare();
+    emulator.deploy(&emulator.version("v1"));
+    let (_, answer) = emulator.predict("v1", &json!({"instances": [], "mode": "storage"}));
+    assert_eq!(answer["predictions"], json!([address]));
+}
