@@ -45,7 +45,6 @@ impl Bundle {
         let python_version = python_version(args, fetched, &model, spec.dry_run)?;
         remarks.extend(limits::model(&model));
         remarks.extend(limits::python(&python_version));
-        remarks.extend(limits::environment(&fetched.environment_variables));
 
         let package_version = settled.package_version();
         let values = Values {
@@ -149,7 +148,8 @@ impl Bundle {
         Ok(())
     }
 
-    pub(crate) fn stage(self) -> deployment::Bundle {
+    /// The stage's record; what others noted in the one `before` stays.
+    pub(crate) fn stage(self, before: deployment::Bundle) -> deployment::Bundle {
         let digest = if self.model.is_here {
             Digest::of_bytes(self.manifest.as_bytes()).sha256
         } else {
@@ -162,14 +162,14 @@ impl Bundle {
             package: Package {
                 name: PACKAGE.into(),
                 version: self.package_version.clone(),
-                extra: Extra::new(),
+                extra: before.package.extra,
             },
-            sdist: self.sdist_file(),
+            sdist: File { extra: before.sdist.extra, ..self.sdist_file() },
             prediction_class: self.settled.prediction_class,
             python_version: self.python_version,
             requirements: self.requirements,
             notes: Extra::new(),
-            extra: Extra::new(),
+            extra: before.extra,
         }
     }
 }

@@ -1,15 +1,22 @@
 //! The bundle's directory: there as a whole, or not at all.
 
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::error::Error;
 use crate::model::Model;
+use crate::names::PACKAGE;
 
 /// The file that tells a bundle from another directory.
 pub(crate) const MANIFEST: &str = "bundle.json";
+
+/// Where the package lies in it.
+const DIST: &str = "dist";
 
 /// Where the model's files lie in it.
 pub(crate) const MODEL: &str = "model";
@@ -17,10 +24,21 @@ pub(crate) const MODEL: &str = "model";
 /// Refuses to replace anything but an older bundle or nothing.
 pub(crate) fn check(target: &Path) -> Result<(), Error> {
     let is_free = match fs::read_dir(target) {
-        Ok(mut entries) => entries.next().is_none() || target.join(MANIFEST).is_file(),
+        Ok(entries) => {
+            let names: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.file_name())).collect();
+            names.is_ok_and(|names| names.is_empty() || is_bundle(target, &names))
+        }
         Err(error) => error.kind() == io::ErrorKind::NotFound && !target.is_symlink(),
     };
     if is_free { Ok(()) } else { Err(Error::NotABundle(target.into())) }
+}
+
+/// Whether all that lies there was put there by us: it is about to be removed.
+fn is_bundle(target: &Path, names: &[OsString]) -> bool {
+    let manifest = fs::read(target.join(MANIFEST)).ok();
+    let manifest = manifest.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    names.iter().all(|name| name == MANIFEST || name == DIST || name == MODEL)
+        && manifest.is_some_and(|manifest| manifest["package"]["name"] == PACKAGE)
 }
 
 /// Writes the files and links the model's beside them, in a new directory that
@@ -137,8 +155,9 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let model = Model::for_test(&scratch.path().join("m"), &[("MLmodel", "x"), ("a/b/c", "")]);
         let target = scratch.path().join("out/bundle");
-        write(&target, &[(MANIFEST, b"1"), ("dist/old", b"")], &model).unwrap();
-        write(&target, &[(MANIFEST, b"2"), ("dist/x", b"x")], &model).unwrap();
+        let manifest = br#"{"package":{"name":"deploy_from_script"}}"#;
+        write(&target, &[(MANIFEST, manifest), ("dist/old", b"")], &model).unwrap();
+        write(&target, &[(MANIFEST, manifest), ("dist/x", b"x")], &model).unwrap();
 
         assert_eq!(names(&scratch.path().join("out")), ["bundle"], "nothing is left over");
         assert_eq!(names(&target), [MANIFEST, "dist", MODEL]);

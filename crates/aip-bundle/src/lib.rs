@@ -128,7 +128,8 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     for remark in remarks {
         report(&mut document, remark);
     }
-    document.stages.bundle = Some(bundle.stage());
+    let before = document.stages.bundle.take().unwrap_or_default();
+    document.stages.bundle = Some(bundle.stage(before));
     Ok(document.into())
 }
 

@@ -63,14 +63,6 @@ pub(crate) fn python(version: &str) -> Option<Remark> {
     })
 }
 
-pub(crate) fn environment(variables: &[String]) -> Option<Remark> {
-    (!variables.is_empty()).then(|| {
-        let names = variables.join(", ");
-        Remark::warning(format!("the model wants environment variables: {names}"))
-            .hint("a version of this service has none; the model must do without them")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use deployment::File;
@@ -100,8 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn python_and_environment() {
+    fn another_python() {
         assert!(python("3.7").is_none() && python("3.11").is_some());
-        assert!(environment(&[]).is_none() && environment(&["KEY".into()]).is_some());
     }
 }

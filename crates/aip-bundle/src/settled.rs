@@ -39,7 +39,7 @@ impl Settled {
         let version = version.ok_or_else(|| settings::VERSION.missing())?;
         remarks.extend(limits::names(&model, &version));
 
-        settings::BUCKET.resolve(args.bucket.clone(), &mut spec.bucket, None)?;
+        settings::bucket(args.bucket.clone(), &mut spec.bucket)?;
         settings::ROUTE.resolve(args.route.clone(), &mut spec.route, None)?;
         let script = &mut spec.prediction_script;
         settings::PREDICTION_SCRIPT.resolve(args.prediction_script.clone(), script, None)?;

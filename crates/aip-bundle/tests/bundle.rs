@@ -240,6 +240,13 @@ fn what_cannot_be_used_is_said() {
     fs::create_dir(scratch.path("full")).unwrap();
     fs::write(scratch.path("full/thesis.tex"), "").unwrap();
     scratch.refused(&["--output", "full"], 1, "'[ROOT]/full' is there and is no bundle");
+    fs::write(scratch.path("full/bundle.json"), r#"{"package":{"name":"deploy_from_script"}}"#)
+        .unwrap();
+    scratch.refused(&["--output", "full"], 1, "'[ROOT]/full' is there and is no bundle");
+    assert!(scratch.path("full/thesis.tex").exists());
+    fs::create_dir(scratch.path("other")).unwrap();
+    fs::write(scratch.path("other/bundle.json"), "{}").unwrap();
+    scratch.refused(&["--output", "other"], 1, "'[ROOT]/other' is there and is no bundle");
     scratch.refused(&["--output", "full/thesis.tex/b"], 1, "/full/thesis.tex/b'");
 
     fs::write(scratch.path("model/data/model.pkl"), "longer than before").unwrap();

@@ -11,8 +11,8 @@ const STAGE: &str = "model";
 /// Make sure the model exists
 ///
 /// Reads a Deployment on stdin and writes it on stdout with `stages.model`
-/// filled in. A model that is there already is reused; settings in which it
-/// differs are reported, for the service changes none of them afterwards.
+/// filled in. A model that is there already is reused as it is; settings in
+/// which it differs are reported.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +44,9 @@ pub(crate) fn run(
     let mut document = process.read_document()?;
     document.uploaded()?;
     let place = options.place(&mut document.spec)?;
-    args.write_to(&mut document.spec.ai_platform.model);
+    let model = &mut document.spec.ai_platform.model;
+    aip::check_objects("model", model, &["labels"])?;
+    args.write_to(model);
     document.forget_results(STAGE);
 
     let wanted = resource(&document, &place);
@@ -58,7 +60,8 @@ pub(crate) fn run(
             // Asked for afterwards: between a question and the create, another
             // run may create it.
             Err(error) if error.status() == Some(409) => {
-                let found = place.service.get(&place.model_name())?;
+                let found = place.service.get(&place.model_name());
+                let found = found.map_err(|error| refused(error, &place))?;
                 differences(&mut document, &wanted, &found);
                 false
             }
@@ -113,7 +116,7 @@ fn differences(document: &mut Deployment, wanted: &Value, found: &Value) {
         }
         let message = format!("the model is there already, with {key} {have} instead of {want}");
         warn!("{message}");
-        let hint = "delete the model and create it anew, or leave the setting out";
+        let hint = "give the model's own setting, or choose another --model";
         document.warn(STAGE, message, Some(hint.into()));
     }
 }

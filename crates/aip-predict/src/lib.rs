@@ -62,6 +62,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
 
+    /// Ask the model's default version, whatever version is set
+    #[arg(long, conflicts_with = "version_name")]
+    default_version: bool,
+
     /// Take the names from this document; - is stdin
     #[arg(long, value_name = "FILE")]
     document: Option<String>,
@@ -79,9 +83,9 @@ pub fn main() -> ExitCode {
 fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let mut document = args.document(process)?;
     let place = args.place.place(&mut document.spec)?;
-    // A request that names no version goes to the model's default; in a
-    // pipeline, the version that was just deployed is meant.
-    let version = args.version.resolve(&mut document.spec)?;
+    // In a pipeline, the version that was just deployed is meant.
+    let version =
+        if args.default_version { None } else { args.version.resolve(&mut document.spec)? };
     let name = match &version {
         Some(version) => place.version_name(version),
         None => place.model_name(),

@@ -32,6 +32,9 @@ pub(crate) fn rows<'a>(
         signature.and_then(|signature| signature.inputs.as_ref()).and_then(Value::as_array);
     let tensor = inputs.is_some_and(|inputs| inputs.first().is_some_and(|i| i["type"] == "tensor"));
     let kinds: Vec<_> = header.iter().map(|name| kind(inputs, tensor, name)).collect();
+    if header.is_empty() {
+        return Err(Failure::input(format!("'{file}' is empty")).hint("give a header and rows"));
+    }
     check(&header, inputs.filter(|_| !tensor), file)?;
     Ok(reader.into_records().enumerate().map(move |(index, record)| {
         let record = record.map_err(unreadable)?;
@@ -98,7 +101,11 @@ fn value(cell: &str, kind: Kind) -> Option<Value> {
     if trimmed.is_empty() && kind != Kind::Text {
         return Some(Value::Null);
     }
-    let number = || trimmed.parse::<Number>().ok().map(Value::Number);
+    // JSON's grammar keeps every digit; other spellings, such as .5, are read too.
+    let number = || {
+        let other = || Number::from_f64(trimmed.parse().ok()?);
+        trimmed.parse::<Number>().ok().or_else(other).map(Value::Number)
+    };
     match kind {
         Kind::Number => number(),
         Kind::Integer => trimmed.parse::<i64>().ok().map(Value::from),
@@ -133,12 +140,12 @@ mod tests {
             {"name": "a", "type": "double"}, {"name": "b", "type": "string"},
             {"name": "c", "type": "boolean"}, {"name": "d", "type": "long", "required": false},
         ]);
-        let found = read("a,b,c,d\n1,2,TRUE,\n-2.5,\"x,y\",0,7\n", inputs.clone()).unwrap();
+        let found = read("a,b,c,d\n1,2,TRUE,\n-.5,\"x,y\",0,7\n", inputs.clone()).unwrap();
         assert_eq!(
             found,
             [
                 json!({"a": 1, "b": "2", "c": true, "d": null}),
-                json!({"a": -2.5, "b": "x,y", "c": false, "d": 7})
+                json!({"a": -0.5, "b": "x,y", "c": false, "d": 7})
             ]
         );
         let bad = read("a,b,c\n1,2,true\nx,2,true\n", inputs.clone()).unwrap_err();

@@ -3,12 +3,13 @@
 mod plan;
 mod send;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use deployment::{Deployment, Upload};
+use deployment::{Deployment, Object, Upload};
 use gcp::storage::Storage;
 use gcp::{Credentials, storage_endpoint};
 use log::info;
@@ -66,20 +67,18 @@ pub fn main() -> ExitCode {
 fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let mut document = process.read_document()?;
     let spec = &mut document.spec;
-    let bucket = settings::BUCKET.require(args.bucket.clone(), &mut spec.bucket)?;
-    if let Some(name) = bucket.strip_prefix("gs://") {
-        spec.bucket = Some(name.trim_end_matches('/').to_owned());
-    }
+    settings::bucket(args.bucket.clone(), &mut spec.bucket)?
+        .ok_or_else(|| settings::BUCKET.missing())?;
     settings::ROUTE.resolve(args.route.clone(), &mut spec.route, None)?;
 
     let plan = Plan::make(&document)?;
     document.forget_results(STAGE);
-    if document.spec.dry_run {
-        return Ok(dry(process, document, &plan).into());
-    }
-    plan.check()?;
     let credentials = Arc::new(Credentials::new(args.access_token_file.clone()));
     let storage = Storage::new(storage_endpoint(), credentials);
+    if document.spec.dry_run {
+        return Ok(dry(process, &storage, document, &plan).into());
+    }
+    plan.check()?;
     let there = send::listed(&storage, &plan)?;
     send::extra(&storage, &plan, &there, args.delete_extra)?;
     let sent = send::all(process, &storage, &plan, &there, usize::from(args.jobs))?;
@@ -92,18 +91,33 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         plan.prefix()
     );
     let upload = document.stages.upload.get_or_insert_default();
-    *upload = Upload { objects: sent.objects, ..plan.record(std::mem::take(&mut upload.extra)) };
+    let objects = with_their_extra(sent.objects, &upload.objects);
+    *upload = Upload { objects, ..plan.record(std::mem::take(&mut upload.extra)) };
     upload.notes.insert("objectsSent".into(), json!(sent.count));
     upload.notes.insert("bytesSent".into(), json!(sent.bytes));
     Ok(document.into())
 }
 
-fn dry(process: &Process, mut document: Deployment, plan: &Plan) -> Deployment {
-    for item in &plan.items {
-        process.would(&format!("write {} ({} bytes) unless it is there", item.uri(), item.size));
+/// What someone noted at an object stays with it.
+fn with_their_extra(mut objects: Vec<Object>, before: &[Object]) -> Vec<Object> {
+    let noted = before.iter().filter(|object| !object.extra.is_empty());
+    let noted: HashMap<_, _> = noted.map(|object| (&object.uri, &object.extra)).collect();
+    for object in &mut objects {
+        if let Some(extra) = noted.get(&object.uri) {
+            object.extra.clone_from(extra);
+        }
     }
-    let extra = document.stages.upload.take().map(|upload| upload.extra).unwrap_or_default();
+    objects
+}
+
+fn dry(process: &Process, storage: &Storage, mut document: Deployment, plan: &Plan) -> Deployment {
+    for item in &plan.items {
+        let request = storage.describe_insert(&item.insert(0));
+        process.would(&format!("{request} ({} bytes), unless it is there", item.size));
+    }
+    let before = document.stages.upload.take().unwrap_or_default();
     let objects = plan.items.iter().map(|item| item.object(None)).collect();
-    document.stages.upload = Some(Upload { objects, ..plan.record(extra) });
+    let objects = with_their_extra(objects, &before.objects);
+    document.stages.upload = Some(Upload { objects, ..plan.record(before.extra) });
     document
 }

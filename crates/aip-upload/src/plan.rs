@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use deployment::{Deployment, Extra, File, Object, Upload};
-use stage::{Failure, settings};
+use gcp::storage::Insert;
+use stage::Failure;
 
 /// One file and the object it becomes.
 #[derive(Debug)]
@@ -18,6 +19,18 @@ pub(crate) struct Item {
 impl Item {
     pub(crate) fn uri(&self) -> String {
         format!("gs://{}/{}", self.bucket, self.name)
+    }
+
+    /// The request for it; `replaces` is the generation that is there, or 0.
+    pub(crate) fn insert(&self, replaces: u64) -> Insert<'_> {
+        Insert {
+            bucket: &self.bucket,
+            name: &self.name,
+            content: &self.path,
+            size: self.size,
+            crc32c: &self.crc32c,
+            replaces,
+        }
     }
 
     pub(crate) fn object(&self, generation: Option<u64>) -> Object {
@@ -47,11 +60,13 @@ impl Plan {
     pub(crate) fn make(document: &Deployment) -> Result<Self, Failure> {
         let fetch = document.fetched()?;
         let bundle = document.bundled()?;
-        let (root, model) = document
-            .spec
-            .production_uri()
-            .zip(document.spec.model_artifact_uri())
-            .ok_or_else(|| settings::BUCKET.missing())?;
+        let (root, model) =
+            document.spec.production_uri().zip(document.spec.model_artifact_uri()).ok_or_else(
+                || {
+                    Failure::input("the document lacks spec.model or spec.version")
+                        .hint("aip-bundle sets both; run it again")
+                },
+            )?;
         let [root, model]: [gcp::storage::GsUri; 2] = [parse(&root)?, parse(&model)?];
 
         let mut items = Vec::with_capacity(fetch.files.len() + 1);

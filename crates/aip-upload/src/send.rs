@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use deployment::Object;
-use gcp::storage::{Insert, ObjectMeta, Storage};
+use deployment::{Kind, Object};
+use gcp::storage::{ObjectMeta, Storage};
 use log::{debug, info};
 use stage::{Failure, Process};
 
@@ -106,19 +106,13 @@ fn write(
     replaces: u64,
     sent: &(dyn Fn(u64) + Sync),
 ) -> Result<ObjectMeta, Failure> {
-    let insert = Insert {
-        bucket: &item.bucket,
-        name: &item.name,
-        content: &item.path,
-        size: item.size,
-        crc32c: &item.crc32c,
-        replaces,
-    };
-    storage.insert(&insert, sent).map_err(|error| {
+    storage.insert(&item.insert(replaces), sent).map_err(|error| {
         let status = error.status();
+        // The service's word for content that is not what was announced.
+        let mismatch = error.to_string().contains("doesn't match calculated");
         let failure = Failure::from(error).context(format!("cannot write '{}'", item.uri()));
         match status {
-            Some(400) => failure.hint(format!(
+            Some(400) if mismatch => failure.of(Kind::Failed).hint(format!(
                 "'{}' may have changed since it was fetched; run mlf-fetch and aip-bundle again",
                 item.path.display()
             )),

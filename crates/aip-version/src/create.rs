@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use aip::{Place, Waiting};
+use aip::Place;
 use deployment::Deployment;
-use gcp::ml;
-use log::info;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stage::{Failure, Output, Process};
 
-use crate::existing::{self, Existing};
 use crate::fields::Fields;
-use crate::{default, replace, resource, wait};
+use crate::job::{Job, Started};
+use crate::{default, finish, resource};
 
 pub(crate) const STAGE: &str = "version";
 
@@ -60,7 +58,9 @@ pub(crate) fn run(
     document.modelled()?;
     let place = options.place(&mut document.spec)?;
     let version = version.require(&mut document.spec)?;
-    args.fields.write_to(&mut document.spec.ai_platform.version);
+    let fields = &mut document.spec.ai_platform.version;
+    aip::check_objects("version", fields, &["labels", "autoScaling", "manualScaling"])?;
+    args.fields.write_to(fields);
     document.forget_results(STAGE);
     let job = Job {
         process,
@@ -70,149 +70,44 @@ pub(crate) fn run(
         timeout: Duration::from_secs(args.timeout),
     };
     if document.spec.dry_run {
-        process.would(&place.service.api().describe(&job.request()));
-        record(&mut document, &job, false, "DRY_RUN");
+        args.show(&job, &document);
+        finish::record(&mut document, job.name(), false, &json!({"state": "DRY_RUN"}));
         return Ok(document.into());
     }
-    let (created, operation) = job.start(&mut document, args.replace)?;
+    let started = job.start(&mut document, args.replace)?;
     if args.no_wait {
-        record(&mut document, &job, created, "CREATING");
-        let stage = document.stages.version.get_or_insert_default();
-        stage.operation = operation;
+        record_running(&mut document, &job, &started);
         return Ok(document.into());
     }
-    let found = wait::ready(&job.waiting(), operation.as_deref())?;
-    finish(&mut document, &job, created, &found, args.set_default)?;
+    let mut found = job.ready(started.operation.as_deref())?;
+    finish::log_requests(process, &place, &version, &document, &found)?;
+    if args.set_default && found["isDefault"] != true {
+        found = default::set(&place, &version)?;
+    }
+    finish::record(&mut document, job.name(), started.created, &found);
+    finish::announce(&job.name(), &found);
     Ok(document.into())
 }
 
-/// What is to be made, and where.
-pub(crate) struct Job<'a> {
-    pub(crate) process: &'a Process,
-    pub(crate) place: &'a Place,
-    pub(crate) version: &'a str,
-    /// The API's `Version`.
-    pub(crate) wanted: Value,
-    pub(crate) timeout: Duration,
-}
-
-impl Job<'_> {
-    pub(crate) fn name(&self) -> String {
-        self.place.version_name(self.version)
-    }
-
-    pub(crate) fn request(&self) -> gcp::Request {
-        ml::create_version(&self.place.model_name(), &self.wanted)
-    }
-
-    pub(crate) fn doing(&self) -> String {
-        format!("create version '{}' of model '{}'", self.version, self.place.model)
-    }
-}
-
-impl Job<'_> {
-    /// Begins, or finds it begun. Whether this run created it, and by which
-    /// operation; without one, the version's own state tells.
-    fn start(
-        &self,
-        document: &mut Deployment,
-        replace: bool,
-    ) -> Result<(bool, Option<String>), Failure> {
-        match self.create() {
-            Ok(operation) => Ok((true, Some(operation))),
-            // Looked at afterwards: between a question and the create, another
-            // run may create it.
-            Err(error) if error.status() == Some(409) => match existing::look(self, error)? {
-                Existing::Same => Ok((false, None)),
-                Existing::Other(found) if replace => {
-                    Ok((true, Some(replace::run(self, document, &found)?)))
-                }
-                Existing::Other(found) => Err(existing::refuse(self, &found)),
-            },
-            Err(error) => Err(self.refused(error)),
-        }
-    }
-
-    pub(crate) fn create(&self) -> Result<String, gcp::Error> {
-        let operation = self.place.service.call(&self.request())?;
-        let name = operation["name"].as_str().unwrap_or_default().to_owned();
-        info!("{} is creating '{}'", name, self.name());
-        Ok(name)
-    }
-
-    pub(crate) fn refused(&self, error: gcp::Error) -> Failure {
-        let status = error.status();
-        let failure = Failure::from(error).context(format!("cannot {}", self.doing()));
-        match status {
-            Some(403) => failure.hint(
-                "the caller needs ml.versions.create, which roles/ml.developer lacks; \
-                    roles/ml.admin has it",
-            ),
-            Some(404) => failure.hint("run aip-model create first"),
-            _ => failure,
-        }
-    }
-
-    pub(crate) fn waiting(&self) -> wait::Ready<'_> {
-        wait::Ready {
-            process: self.process,
-            place: self.place,
-            version: self.version,
-            waiting: Waiting {
-                doing: self.doing(),
-                resume: "run the same command again: it takes the version up where it is".into(),
-                timeout: self.timeout,
-            },
+impl Args {
+    /// The requests of a dry run.
+    fn show(&self, job: &Job, document: &Deployment) {
+        let Place { service, .. } = job.place;
+        let fields = &document.spec.ai_platform.version;
+        let logging = finish::log_requests_by(job.place, job.version, fields);
+        let default = self.set_default.then(|| gcp::ml::set_default(&job.name()));
+        for request in [Some(job.request()), logging, default].into_iter().flatten() {
+            job.process.would(&service.api().describe(&request));
         }
     }
 }
 
-/// What can only be done once the version is there.
-fn finish(
-    document: &mut Deployment,
-    job: &Job,
-    created: bool,
-    found: &Value,
-    set_default: bool,
-) -> Result<(), Failure> {
-    if let Some(logging) = document.spec.ai_platform.version.get("requestLoggingConfig") {
-        log_requests(job, logging)?;
+/// It may be on its way, or have been there before.
+fn record_running(document: &mut Deployment, job: &Job, started: &Started) {
+    let creating: Value = json!({"state": "CREATING"});
+    let found = started.found.as_ref().unwrap_or(&creating);
+    finish::record(document, job.name(), started.created, found);
+    if let Some(stage) = &mut document.stages.version {
+        stage.operation.clone_from(&started.operation);
     }
-    let found = if set_default && found["isDefault"] != true {
-        &default::set(job.place, job.version)?
-    } else {
-        found
-    };
-    record(document, job, created, found["state"].as_str().unwrap_or("READY"));
-    let stage = document.stages.version.get_or_insert_default();
-    stage.is_default = Some(found["isDefault"] == true);
-    stage.notes.insert("createTime".into(), found["createTime"].clone());
-    info!(
-        "version '{}' is ready{}",
-        job.name(),
-        if stage.is_default == Some(true) { ", and the model's default" } else { "" }
-    );
-    Ok(())
-}
-
-fn log_requests(job: &Job, logging: &Value) -> Result<(), Failure> {
-    let body = serde_json::json!({"requestLoggingConfig": logging});
-    let request = ml::patch(&job.name(), "requestLoggingConfig", &body);
-    let service = &job.place.service;
-    let doing = format!("log the requests of version '{}'", job.version);
-    let operation = service
-        .call(&request)
-        .map_err(|error| Failure::from(error).context(format!("cannot {doing}")))?;
-    let waiting = Waiting { doing, ..job.waiting().waiting };
-    aip::wait_for_operation(job.process, service, &waiting, &operation).map(drop)
-}
-
-fn record(document: &mut Deployment, job: &Job, created: bool, state: &str) {
-    let record = document.stages.version.get_or_insert_default();
-    record.name = job.name();
-    record.created = created;
-    record.state = state.into();
-    record.operation = None;
-    record.is_default = None;
-    record.notes.clear();
 }

@@ -1,15 +1,21 @@
 //! A version of the name is there already: is it the one that is wanted?
 
 use aip::BUNDLE_DIGEST;
+use deployment::Deployment;
+use log::warn;
 use serde_json::Value;
 use stage::Failure;
 
-use crate::create::Job;
+use crate::create::STAGE;
+use crate::job::Job;
 
+/// What a create comes to.
 pub(crate) enum Existing {
+    /// There was none; this operation creates it.
+    Begun(String),
     /// Made of the same bundle in the same way; ready, or on its way.
-    Same,
-    Other(Box<Value>),
+    Same(Value),
+    Other(Value),
 }
 
 /// `conflict` is what the service said to the create.
@@ -22,9 +28,9 @@ pub(crate) fn look(job: &Job, conflict: gcp::Error) -> Result<Existing, Failure>
     };
     let usable = found["state"] != "FAILED" && found["state"] != "DELETING";
     if usable && differences(&job.wanted, &found).is_empty() {
-        return Ok(Existing::Same);
+        return Ok(Existing::Same(found));
     }
-    Ok(Existing::Other(Box::new(found)))
+    Ok(Existing::Other(found))
 }
 
 pub(crate) fn refuse(job: &Job, found: &Value) -> Failure {
@@ -33,6 +39,10 @@ pub(crate) fn refuse(job: &Job, found: &Value) -> Failure {
     let failure = if found["state"] == "FAILED" {
         let text = found["errorMessage"].as_str().unwrap_or("it gives no reason");
         failure.because(format!("a version of this name is there and has failed: {text}"))
+    } else if found["state"] == "DELETING" {
+        return failure
+            .because("a version of this name is being deleted")
+            .hint("wait until it is gone, then run the same command again");
     } else {
         let differences = differences(&job.wanted, found).join("; ");
         failure.because(format!(
@@ -40,6 +50,26 @@ pub(crate) fn refuse(job: &Job, found: &Value) -> Failure {
         ))
     };
     failure.hint("replace it with --replace, or choose another name with --version-name")
+}
+
+/// Words about a version do not make it another one, but who asked for others
+/// hears that they were not set.
+pub(crate) fn report_words(document: &mut Deployment, wanted: &Value, found: &Value) {
+    let labels = wanted["labels"].as_object().into_iter().flatten();
+    let mut words: Vec<_> = labels
+        .filter(|(key, want)| found["labels"][key.as_str()] != **want)
+        .map(|(key, want)| format!("label {key} {want}"))
+        .collect();
+    if wanted["description"] != found["description"] {
+        words.push(format!("description {}", wanted["description"]));
+    }
+    if words.is_empty() {
+        return;
+    }
+    let message = format!("the version is there already, without {}", words.join(", "));
+    warn!("{message}");
+    let hint = "gcloud ai-platform versions update sets them without a new deployment";
+    document.warn(STAGE, message, Some(hint.into()));
 }
 
 /// In what the version that is there is not the one that is wanted. Words about

@@ -29,6 +29,11 @@ pub(crate) struct Fields {
     #[arg(long, value_name = "CLASS")]
     prediction_class: Option<String>,
 
+    /// Another package that the predictor needs, gs://…; repeatable. The
+    /// bundle's own is always the first
+    #[arg(long = "package-uri", value_name = "URI")]
+    package_uris: Vec<String>,
+
     /// Account as which the predictor runs
     #[arg(long, value_name = "EMAIL")]
     service_account: Option<String>,
@@ -59,7 +64,7 @@ pub(crate) struct Fields {
     request_logging_table: Option<String>,
 
     /// Share of the requests that it gets
-    #[arg(long, value_name = "0..1", requires = "request_logging_table")]
+    #[arg(long, value_name = "0..1", value_parser = share, requires = "request_logging_table")]
     request_logging_sampling: Option<f64>,
 }
 
@@ -77,6 +82,9 @@ impl Fields {
             if let Some(value) = value {
                 version.insert(key.into(), json!(value));
             }
+        }
+        if !self.package_uris.is_empty() {
+            version.insert("packageUris".into(), json!(self.package_uris));
         }
         self.write_scaling(version);
         for (key, value) in &self.labels {
@@ -118,6 +126,11 @@ impl Fields {
             }
         }
     }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().map_err(|error| format!("{error}"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("not between 0 and 1".into()) }
 }
 
 fn metric(text: &str) -> Result<(String, u32), String> {

@@ -5,6 +5,8 @@ mod default;
 mod delete;
 mod existing;
 mod fields;
+mod finish;
+mod job;
 mod query;
 mod replace;
 mod resource;

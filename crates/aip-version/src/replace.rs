@@ -5,45 +5,63 @@ use log::{info, warn};
 use serde_json::Value;
 use stage::Failure;
 
-use crate::create::{Job, STAGE};
+use crate::create::STAGE;
+use crate::existing::{self, Existing};
+use crate::job::{Job, Started};
 use crate::{default, delete};
 
-/// Gives the operation that creates it. The service keeps a default version
-/// from being deleted while there are others: another one stands in, and
-/// requests go on being answered.
-pub(crate) fn run(job: &Job, document: &mut Deployment, found: &Value) -> Result<String, Failure> {
+/// The service keeps a default version from being deleted while there are
+/// others: another one stands in, and requests go on being answered. In the
+/// end, however it ends, the default is this version again or the failure says
+/// which one it is.
+pub(crate) fn run(job: &Job, document: &mut Deployment, found: &Value) -> Result<Started, Failure> {
     let is_default = found["isDefault"] == true;
-    let stand_in = if is_default { stand_in(job)? } else { None };
-    if let Some(other) = &stand_in {
-        default::set(job.place, other)?;
-        info!("version '{other}' answers meanwhile");
-    } else if is_default {
-        let message =
-            format!("model '{}' has no other version: requests fail meanwhile", job.place.model);
-        warn!("{message}");
-        document.warn(STAGE, message, Some("deploy under another name, then set-default".into()));
+    let Some(other) = (if is_default { stand_in(job)? } else { None }) else {
+        if is_default {
+            warn_of_a_gap(job, document);
+        }
+        delete::delete(job.process, job.place, job.version, job.timeout)?;
+        return begin(job);
+    };
+
+    let message = format!("interrupted while replacing version '{}'", job.version);
+    let resume = format!(
+        "version '{other}' is the default now; run the same command again, with --set-default"
+    );
+    let interrupt = job.process.on_interrupt(message, &resume)?;
+    default::set(job.place, &other)?;
+    info!("version '{other}' answers meanwhile");
+    if let Err(failure) = delete::delete(job.process, job.place, job.version, job.timeout) {
+        // It is still there, so it can be the default again.
+        return Err(match default::set(job.place, job.version) {
+            Ok(_) => failure,
+            Err(_) => failure.hint(resume),
+        });
     }
-    let result = swap(job, stand_in.is_some());
-    result.map_err(|failure| match stand_in {
-        Some(other) => failure.hint(format!(
-            "version '{other}' is the default now; when '{0}' is there: aip-version set-default \
-             --version-name {0}",
-            job.version
-        )),
-        None => failure,
-    })
+    let replaced = begin(job).and_then(|mut started| {
+        // Only a version that is ready can be the default.
+        job.ready(started.operation.as_deref())?;
+        started.found = Some(default::set(job.place, job.version)?);
+        Ok(started)
+    });
+    drop(interrupt);
+    replaced.map_err(|failure| failure.hint(resume))
 }
 
-fn swap(job: &Job, was_default: bool) -> Result<String, Failure> {
-    let waiting = job.waiting();
-    delete::delete(job.process, job.place, job.version, waiting.waiting.timeout)?;
-    let operation = job.create().map_err(|error| job.refused(error))?;
-    if was_default {
-        // Only a version that is ready can be the default.
-        crate::wait::ready(&waiting, Some(&operation))?;
-        default::set(job.place, job.version)?;
+fn begin(job: &Job) -> Result<Started, Failure> {
+    match job.create()? {
+        Existing::Begun(operation) => Ok(Started::by(operation)),
+        // Ours: the answer to our create was lost, and it was sent again.
+        Existing::Same(found) => Ok(Started { created: true, found: Some(found), operation: None }),
+        Existing::Other(found) => Err(existing::refuse(job, &found)),
     }
-    Ok(operation)
+}
+
+fn warn_of_a_gap(job: &Job, document: &mut Deployment) {
+    let model = &job.place.model;
+    let message = format!("model '{model}' has no other version: requests fail meanwhile");
+    warn!("{message}");
+    document.warn(STAGE, message, Some("deploy under another name, then set-default".into()));
 }
 
 /// The newest other version that can answer.

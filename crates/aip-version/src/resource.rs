@@ -16,7 +16,10 @@ pub(crate) fn resource(document: &Deployment, version: &str) -> Result<Value, Fa
     fields.remove("requestLoggingConfig");
     fields.insert("name".into(), json!(version));
     fields.insert("deploymentUri".into(), json!(upload.deployment_uri));
-    fields.insert("packageUris".into(), json!(upload.package_uris));
+    let more = fields.remove("packageUris").unwrap_or_default();
+    let own = upload.package_uris.iter().map(|uri| json!(uri));
+    let more = more.as_array().into_iter().flatten().cloned();
+    fields.insert("packageUris".into(), own.chain(more).collect());
     let mut default = |key: &str, value: &str| {
         fields.entry(key).or_insert_with(|| json!(value));
     };

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use aip::{Place, Waiting};
 use gcp::ml::{Outcome, operation_outcome};
-use log::info;
 use serde_json::Value;
 use stage::{Failure, Output, Process};
+
+use crate::finish;
 
 /// Wait until a version that is being created answers
 ///
@@ -42,35 +43,35 @@ pub(crate) fn run(
     if document.spec.dry_run {
         return Ok(document.into());
     }
-    let stage = document.stages.version.get_or_insert_default();
-    let operation = args.operation.clone().or_else(|| stage.operation.clone());
-    let doing = format!("create version '{version}' of model '{}'", place.model);
-    let resume = "run the same command again".to_owned();
-    let waiting = Waiting { doing, resume, timeout: Duration::from_secs(args.timeout) };
-    let ready = Ready { process, place: &place, version: &version, waiting };
-    let found = self::ready(&ready, operation.as_deref())?;
-
-    stage.name = place.version_name(&version);
-    stage.state = found["state"].as_str().unwrap_or("READY").into();
-    stage.operation = None;
-    stage.is_default = Some(found["isDefault"] == true);
-    info!("version '{}' is ready", stage.name);
+    let recorded = document.stages.version.as_ref();
+    let operation =
+        args.operation.clone().or_else(|| recorded.and_then(|stage| stage.operation.clone()));
+    let created = recorded.is_some_and(|stage| stage.created);
+    let waiting = Waiting {
+        doing: format!("create version '{version}' of model '{}'", place.model),
+        resume: "run the same command again".into(),
+        timeout: Duration::from_secs(args.timeout),
+    };
+    let found = ready(process, &place, &version, &waiting, operation.as_deref())?;
+    finish::log_requests(process, &place, &version, &document, &found)?;
+    let name = place.version_name(&version);
+    finish::announce(&name, &found);
+    finish::record(&mut document, name, created, &found);
     Ok(document.into())
-}
-
-pub(crate) struct Ready<'a> {
-    pub(crate) process: &'a Process,
-    pub(crate) place: &'a Place,
-    pub(crate) version: &'a str,
-    pub(crate) waiting: Waiting,
 }
 
 /// Waits for the operation, where it is known and still on record, else for the
 /// version's own state, and gives the version as it is then.
-pub(crate) fn ready(ready: &Ready, operation: Option<&str>) -> Result<Value, Failure> {
-    let service = &ready.place.service;
-    let name = ready.place.version_name(ready.version);
-    aip::wait(ready.process, &ready.waiting, || {
+pub(crate) fn ready(
+    process: &Process,
+    place: &Place,
+    version: &str,
+    waiting: &Waiting,
+    operation: Option<&str>,
+) -> Result<Value, Failure> {
+    let service = &place.service;
+    let name = place.version_name(version);
+    aip::wait(process, waiting, || {
         if let Some(operation) = operation {
             match service.get(operation).map(|operation| operation_outcome(&operation)) {
                 Ok(Outcome::Done(_)) => {}
@@ -80,12 +81,12 @@ pub(crate) fn ready(ready: &Ready, operation: Option<&str>) -> Result<Value, Fai
         }
         let version = service.get(&name)?;
         Ok(match version["state"].as_str() {
-            Some("CREATING" | "UPDATING") => Outcome::Running,
-            Some("FAILED") => {
-                let text = version["errorMessage"].as_str();
-                Outcome::Failed(text.unwrap_or("the version has failed").into())
+            Some("READY") | None => Outcome::Done(version),
+            Some("CREATING" | "UPDATING" | "UNKNOWN") => Outcome::Running,
+            Some(state) => {
+                let text = version["errorMessage"].as_str().map(str::to_owned);
+                Outcome::Failed(text.unwrap_or_else(|| format!("the version is {state}")))
             }
-            _ => Outcome::Done(version),
         })
     })
 }

@@ -3,6 +3,7 @@
 use deployment::names::label_value;
 use deployment::{Deployment, Extra};
 use serde_json::Value;
+use stage::Failure;
 
 /// The label that says what a version was made of: content decides whether
 /// two are the same.
@@ -15,7 +16,7 @@ const DIGEST_LENGTH: usize = 32;
 pub fn lineage(document: &Deployment) -> Extra {
     let mut labels = Extra::new();
     let mut put = |key: &str, value: Option<&str>| {
-        if let Some(value) = value {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
             labels.insert(key.into(), label_value(value).into());
         }
     };
@@ -45,11 +46,24 @@ pub fn merge(resource: &mut Extra, lineage: Extra) {
     }
 }
 
+/// Whether the fields that are objects to the API are objects in the document,
+/// which a person may have edited.
+pub fn check_objects(resource: &str, fields: &Extra, keys: &[&str]) -> Result<(), Failure> {
+    for key in keys {
+        if fields.get(*key).is_some_and(|value| !value.is_object()) {
+            let message = format!("spec.aiPlatform.{resource}.{key} is not an object");
+            return Err(Failure::input(message).hint("mend the document"));
+        }
+    }
+    Ok(())
+}
+
 /// `KEY=VALUE` of a flag.
 pub fn parse_label(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("a label has the form KEY=VALUE")?;
-    if key.is_empty() || label_value(key) != key || label_value(value) != value {
-        return Err("lower-case letters, digits, '_' and '-', at most 63".into());
+    let starts_well = key.starts_with(|c: char| c.is_ascii_lowercase());
+    if !starts_well || label_value(key) != key || label_value(value) != value {
+        return Err("lower-case letters, digits, '_' and '-', a letter first, at most 63".into());
     }
     Ok((key.into(), value.into()))
 }
@@ -81,7 +95,7 @@ mod tests {
     fn a_label_is_checked_before_the_service_does() {
         assert_eq!(parse_label("a=b-1").unwrap(), ("a".into(), "b-1".into()));
         assert_eq!(parse_label("a=").unwrap(), ("a".into(), String::new()));
-        for bad in ["a", "=b", "A=b", "a=B"] {
+        for bad in ["a", "=b", "A=b", "a=B", "1a=b"] {
             assert!(parse_label(bad).is_err(), "{bad}");
         }
     }

@@ -7,7 +7,7 @@ mod options;
 mod place;
 mod wait;
 
-pub use labels::{BUNDLE_DIGEST, lineage, merge, parse_label};
+pub use labels::{BUNDLE_DIGEST, check_objects, lineage, merge, parse_label};
 pub use names::Names;
 pub use options::{Options, VersionOptions};
 pub use place::Place;

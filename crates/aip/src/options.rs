@@ -63,7 +63,9 @@ impl Options {
         let target = Some(Target::AiPlatform);
         settings::TARGET.resolve(self.target, &mut spec.target, target)?;
         let project = settings::PROJECT.require(self.project.clone(), &mut spec.project)?;
-        if !project.chars().all(|c| c.is_ascii_alphanumeric() || "-.:_".contains(c)) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-.:_".contains(c);
+        if !project.starts_with(|c: char| c.is_ascii_alphanumeric()) || !project.chars().all(plain)
+        {
             return Err(Failure::usage(format!("'{project}' is not a project id")));
         }
         let region = settings::REGION.resolve(self.region.clone(), &mut spec.region, None)?;

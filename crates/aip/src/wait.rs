@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use deployment::Kind;
 use gcp::ml::{Outcome, Service, operation_outcome};
 use serde_json::Value;
-use stage::{Failure, Interrupt, Process};
+use stage::{Failure, Process};
 
 /// The service takes minutes; an emulator, a moment.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -21,13 +21,15 @@ pub struct Waiting {
     pub timeout: Duration,
 }
 
-/// Asks until it is done and gives what came of it.
+/// Asks until it is done and gives what came of it. The timeout is looked at
+/// between two questions.
 pub fn wait(
     process: &Process,
     waiting: &Waiting,
     ask: impl Fn() -> Result<Outcome, gcp::Error>,
 ) -> Result<Value, Failure> {
-    let interrupt = Interrupt::install()?;
+    let message = format!("interrupted while waiting to {}; it goes on", waiting.doing);
+    let _interrupt = process.on_interrupt(message, &waiting.resume)?;
     let _progress = process.waiting(&waiting.doing);
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
@@ -44,10 +46,7 @@ pub fn wait(
             let message = format!("gave up waiting to {}; it goes on", waiting.doing);
             return Err(Failure::new(Kind::Unavailable, message).hint(&waiting.resume));
         }
-        if !interrupt.sleep(pause) {
-            let message = format!("interrupted while waiting to {}; it goes on", waiting.doing);
-            return Err(Failure::interrupted(message).hint(&waiting.resume));
-        }
+        std::thread::sleep(pause);
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
 }

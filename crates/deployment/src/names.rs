@@ -12,6 +12,16 @@ pub fn is_name(name: &str) -> bool {
         && name.len() <= NAME_LIMIT
 }
 
+/// Names of buckets, as far as their letters go; with dots they may be longer.
+pub fn is_bucket(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.chars().all(|c| plain(c) || "-_.".contains(c))
+        && name.starts_with(plain)
+        && name.ends_with(plain)
+        && !name.contains("..")
+        && (3..=if name.contains('.') { 222 } else { 63 }).contains(&name.len())
+}
+
 /// The text in the form that a label's value allows: lower case, digits,
 /// `_` and `-`, at most 63.
 pub fn label_value(text: &str) -> String {
@@ -31,6 +41,16 @@ mod tests {
         }
         for name in ["", "1", "_a", "a-b", "é", "a b", &"a".repeat(NAME_LIMIT + 1)] {
             assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn buckets() {
+        for name in ["models", "acme-models_1", "models.example.com"] {
+            assert!(is_bucket(name), "{name}");
+        }
+        for name in ["", "ab", "Models", "a/b", "../x", "-ab", "gs://x", &"a".repeat(64)] {
+            assert!(!is_bucket(name), "{name}");
         }
     }
 

@@ -124,7 +124,13 @@ impl Api {
             call = call.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
         debug!("{method} {}", redact(&url));
-        let answer = call.send().map_err(|error| no_answer(method, &url, &error))?;
+        let answer = call.send().map_err(|error| {
+            if error.is_builder() {
+                HttpError::unreadable(method, &url, &innermost(&error))
+            } else {
+                no_answer(method, &url, &error)
+            }
+        })?;
         let status = answer.status();
         if !status.is_success() {
             return Err(refusal(method, &url, answer).into());

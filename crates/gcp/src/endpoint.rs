@@ -10,10 +10,10 @@ fn env(name: &str) -> Option<String> {
 /// one in Go; gcloud's override ends in the API's path.
 pub fn storage_endpoint() -> String {
     if let Some(host) = env("STORAGE_EMULATOR_HOST") {
-        return trimmed(&if host.contains("://") { host } else { format!("http://{host}") });
+        return trimmed(&with_scheme(host));
     }
     match env("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE") {
-        Some(url) => trimmed(url.trim_end_matches('/').trim_end_matches("storage/v1")),
+        Some(url) => trimmed(with_scheme(url).trim_end_matches('/').trim_end_matches("storage/v1")),
         None => "https://storage.googleapis.com".into(),
     }
 }
@@ -22,10 +22,15 @@ pub fn storage_endpoint() -> String {
 /// taken as it is, never prefixed with a region.
 pub fn ml_endpoint(region: Option<&str>) -> String {
     match (env("CLOUDSDK_API_ENDPOINT_OVERRIDES_ML"), region) {
-        (Some(url), _) => trimmed(&url),
+        (Some(url), _) => trimmed(&with_scheme(url)),
         (None, Some(region)) => format!("https://{region}-ml.googleapis.com"),
         (None, None) => "https://ml.googleapis.com".into(),
     }
+}
+
+/// A bare host is an emulator's.
+fn with_scheme(url: String) -> String {
+    if url.contains("://") { url } else { format!("http://{url}") }
 }
 
 fn trimmed(url: &str) -> String {

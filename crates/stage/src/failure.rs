@@ -5,7 +5,7 @@ use std::error::Error;
 use deployment::{Explain, Kind};
 
 /// A failure as it is shown: one sentence, its causes in order, the next steps.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     pub(crate) status: u8,
     pub(crate) message: String,
@@ -40,6 +40,13 @@ impl Failure {
     /// Ended by a signal: as a shell would report it.
     pub fn interrupted(message: impl Into<String>) -> Self {
         Self { status: 130, ..Self::failed(message) }
+    }
+
+    /// The same failure, where more is known of its kind.
+    #[must_use]
+    pub fn of(mut self, kind: Kind) -> Self {
+        self.status = exit_status(kind);
+        self
     }
 
     /// Puts `message` in front: what could not be done because of this.

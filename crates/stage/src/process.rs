@@ -7,6 +7,7 @@ use deployment::{Deployment, InputError, MAX_BYTES};
 
 use crate::common::{Common, LogFormat};
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::log::Logger;
 use crate::progress::Progress;
 
@@ -90,6 +91,16 @@ impl Process {
         } else {
             Progress::hidden()
         }
+    }
+
+    /// Until the result is dropped, Ctrl-C ends the process saying this.
+    pub fn on_interrupt(
+        &self,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Result<Interrupt, Failure> {
+        let failure = Failure::interrupted(message).hint(hint);
+        Interrupt::install(self.logger, failure)
     }
 
     fn is_watched(&self) -> bool {

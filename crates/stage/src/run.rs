@@ -9,7 +9,7 @@ use clap::{FromArgMatches, Parser};
 use deployment::Deployment;
 use serde_json::Value;
 
-use crate::common::{Common, command};
+use crate::common::{Common, LogFormat, command};
 use crate::failure::Failure;
 use crate::log::Logger;
 use crate::process::Process;
@@ -88,21 +88,37 @@ fn write(stdout: &mut dyn Write, output: &Output, pretty: bool) -> Result<(), Fa
     })
 }
 
-/// Help goes to stdout; clap's errors go to stderr, line by line under our name.
+/// Help goes to stdout; clap's errors go to stderr, as any other failure.
 fn usage(tool: &str, error: &clap::Error, stdout: &mut dyn Write) -> u8 {
     let text = error.render().to_string();
     if !error.use_stderr() {
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         return u8::from(written.is_err());
     }
-    let mut stderr = io::stderr().lock();
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let line = line.trim().replacen("For more information, try", "hint: try", 1);
-        let line = line.trim_end_matches('.').replacen("tip: ", "hint: ", 1);
-        // A stderr that is gone is no reason to fail differently.
-        let _ = writeln!(stderr, "{tool}: {line}");
-    }
+    // The arguments could not be read, so how to speak is not known either.
+    let json = std::env::args().any(|arg| arg == "--log-format=json" || arg == "json");
+    let log_format = if json { LogFormat::Json } else { LogFormat::Text };
+    let common = Common { log_format, ..Common::default() };
+    Logger::install(tool, &common).failure(&usage_failure(&text));
     2
+}
+
+/// clap's paragraphs, each in its place.
+fn usage_failure(text: &str) -> Failure {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let mut failure = Failure::usage(first.strip_prefix("error: ").unwrap_or(first));
+    for line in lines {
+        let line = line.trim_end_matches('.');
+        failure = if let Some(tip) = line.strip_prefix("tip: ") {
+            failure.hint(tip)
+        } else if let Some(rest) = line.strip_prefix("For more information, ") {
+            failure.hint(rest)
+        } else {
+            failure.because(line)
+        };
+    }
+    failure
 }
 
 #[cfg(test)]

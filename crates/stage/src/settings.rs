@@ -6,6 +6,8 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use deployment::names::is_bucket;
+
 use crate::failure::Failure;
 
 /// A setting that several tools share.
@@ -57,6 +59,19 @@ pub fn work_dir(flag: Option<String>, field: &mut Option<String>) -> Result<Path
     let default = cache.map(|cache| format!("{cache}/mlflow-aip"));
     let work_dir = WORK_DIR.resolve(flag, field, default)?;
     work_dir.map(PathBuf::from).ok_or_else(|| WORK_DIR.missing())
+}
+
+/// The bucket's name, whether it was given as one or as `gs://name`.
+pub fn bucket(flag: Option<String>, field: &mut Option<String>) -> Result<Option<String>, Failure> {
+    let Some(text) = BUCKET.resolve(flag, field, None)? else { return Ok(None) };
+    let name = text.strip_prefix("gs://").unwrap_or(&text).trim_end_matches('/');
+    if !is_bucket(name) {
+        return Err(Failure::usage(format!("'{text}' is not the name of a bucket")).hint(
+            "3 to 63 lower-case letters, digits, '-', '_' and '.'; a prefix goes to --route",
+        ));
+    }
+    *field = Some(name.to_owned());
+    Ok(field.clone())
 }
 
 impl Setting {

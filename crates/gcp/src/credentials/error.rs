@@ -23,7 +23,10 @@ pub enum CredentialsError {
 impl Explain for CredentialsError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoToken { source: gcp_auth::Error::Http(..), .. } => Kind::Unavailable,
+            Self::NoToken {
+                source: gcp_auth::Error::Http(..) | gcp_auth::Error::Other(..),
+                ..
+            } => Kind::Unavailable,
             Self::Unreadable { .. } => Kind::Failed,
             _ => Kind::Refused,
         }

@@ -47,7 +47,7 @@ impl Key {
     }
 
     pub(super) fn from(&self) -> String {
-        format!("'{}'", self.path.display())
+        format!("'{}' by '{}'", self.path.display(), self.token_uri)
     }
 }
 

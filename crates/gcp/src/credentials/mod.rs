@@ -11,7 +11,7 @@ mod error;
 mod gcloud;
 mod key;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use gcp_auth::{Token, TokenProvider};
@@ -28,6 +28,8 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 pub struct Credentials {
     /// `--access-token-file`.
     file: Option<PathBuf>,
+    /// What that file holds: read once, for it may be a pipe.
+    given: Mutex<Option<String>>,
     /// Taken once and used until it expires.
     token: Mutex<Option<Arc<Token>>>,
     /// Where the token comes from is said once, not for each request.
@@ -56,7 +58,12 @@ impl Source {
 
 impl Credentials {
     pub fn new(access_token_file: Option<PathBuf>) -> Self {
-        Self { file: access_token_file, token: Mutex::default(), said: Once::new() }
+        Self {
+            file: access_token_file,
+            given: Mutex::default(),
+            token: Mutex::default(),
+            said: Once::new(),
+        }
     }
 
     /// The headers that say who asks.
@@ -72,7 +79,11 @@ impl Credentials {
 
     /// Forgets the token. Whether asking for another can help.
     pub fn renew(&self) -> bool {
-        self.token.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
+        let fetched = self.token.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let is_file = self.file.as_ref().is_some_and(|path| path.is_file());
+        // Somebody may write a new token there while we wait.
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner).take_if(|_| is_file);
+        fetched.is_some() || given.is_some()
     }
 
     fn token(&self, url: &str) -> Result<Option<String>, CredentialsError> {
@@ -104,15 +115,25 @@ impl Credentials {
 
     fn source(&self, url: &str) -> Result<Source, CredentialsError> {
         if let Some(path) = &self.file {
-            return given_in_file(path);
+            let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+            let token = match &*given {
+                Some(token) => token.clone(),
+                None => given.insert(token_in_file(path)?).clone(),
+            };
+            return Ok(Source::Given { token, from: format!("'{}'", path.display()) });
         }
         for name in ["GOOGLE_OAUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN"] {
             if let Some(token) = env(name) {
+                let token = token.trim().to_owned();
+                if !token.chars().all(|c| c.is_ascii_graphic()) {
+                    return Err(CredentialsError::NotAToken { path: name.into() });
+                }
                 return Ok(Source::Given { token, from: name.into() });
             }
         }
         if let Some(path) = env("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE") {
-            return given_in_file(&PathBuf::from(path));
+            let token = token_in_file(Path::new(&path))?;
+            return Ok(Source::Given { token, from: format!("'{path}'") });
         }
         if env("CLOUDSDK_AUTH_DISABLE_CREDENTIALS")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -134,16 +155,16 @@ impl Credentials {
     }
 }
 
-fn given_in_file(path: &PathBuf) -> Result<Source, CredentialsError> {
+fn token_in_file(path: &Path) -> Result<String, CredentialsError> {
     let text = std::fs::read_to_string(path).map_err(|source| CredentialsError::Unreadable {
         path: path.display().to_string(),
         source,
     })?;
     let token = text.trim().to_owned();
-    if token.is_empty() || token.contains(char::is_whitespace) {
+    if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
         return Err(CredentialsError::NotAToken { path: path.display().to_string() });
     }
-    Ok(Source::Given { token, from: format!("'{}'", path.display()) })
+    Ok(token)
 }
 
 /// Runs gcp_auth on a runtime of its own, gone before reqwest's blocking calls.

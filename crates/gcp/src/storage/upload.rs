@@ -10,7 +10,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use serde_json::json;
-use transport::{HttpError, Transient, retry};
+use transport::{HttpError, retry};
 use ureq::SendBody;
 
 use super::call::{Answer, read_json, success, with_query};
@@ -59,8 +59,16 @@ impl Storage {
         }
     }
 
+    /// The request that begins it, as a dry run shows it.
+    pub fn describe_insert(&self, insert: &Insert) -> String {
+        let kind = if insert.size <= MULTIPART_LIMIT { "multipart" } else { "resumable" };
+        let (url, query) = self.upload_url(insert, kind);
+        let url = with_query(&url, &query_refs(&query));
+        format!("POST {url} {}", metadata(insert))
+    }
+
     fn multipart(&self, insert: &Insert, sent: &(dyn Fn(u64) + Sync)) -> Result<ObjectMeta, Error> {
-        let metadata = json!({"name": insert.name, "crc32c": insert.crc32c});
+        let metadata = metadata(insert);
         let head = format!(
             "--{BOUNDARY}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{metadata}\r\n\
              --{BOUNDARY}\r\nContent-Type: application/octet-stream\r\n\r\n"
@@ -85,31 +93,48 @@ impl Storage {
     }
 
     fn resumable(&self, insert: &Insert, sent: &(dyn Fn(u64) + Sync)) -> Result<ObjectMeta, Error> {
-        let session = self.start(insert)?;
-        let mut offset = 0;
-        // One attempt a turn; a turn that got further starts the count anew.
+        let mut session = self.start(insert)?;
+        let mut restarts = 0;
         loop {
-            let before = offset;
-            let done = retry(&self.policy, || match self.put(insert, &session, offset, sent) {
-                Err(error) if error.is_transient() => match self.persisted(insert, &session)? {
-                    Persisted::All(object) => Ok(Some(object)),
-                    Persisted::Until(there) if there > offset => {
-                        offset = there;
-                        Ok(None)
-                    }
-                    Persisted::Until(_) => Err(error),
-                },
-                done => done.map(Some),
-            })?;
-            match done {
-                Some(object) => return Ok(object),
-                None => debug_assert!(offset > before),
+            match retry(&self.policy, || self.turn(insert, &mut session, sent)) {
+                Ok(Some(object)) => return Ok(object),
+                // It got further, so the count of failures begins anew.
+                Ok(None) => {}
+                Err(error) if is_gone(&error) && restarts < self.policy.retries => {
+                    restarts += 1;
+                    session = self.start(insert)?;
+                }
+                Err(error) => return Err(error),
             }
         }
     }
 
-    fn start(&self, insert: &Insert) -> Result<String, Error> {
-        let metadata = json!({"name": insert.name, "crc32c": insert.crc32c}).to_string();
+    /// Asks how far the service got, where that is not known, and sends the rest.
+    fn turn(
+        &self,
+        insert: &Insert,
+        session: &mut Session,
+        sent: &(dyn Fn(u64) + Sync),
+    ) -> Result<Option<ObjectMeta>, Error> {
+        if session.unsure {
+            match self.with_token(|| self.persisted(insert, &session.uri))? {
+                Persisted::All(object) => return Ok(Some(object)),
+                Persisted::Until(there) => {
+                    session.unsure = false;
+                    if there > session.offset {
+                        session.offset = there;
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        session.unsure = true;
+        let offset = session.offset;
+        self.with_token(|| self.put(insert, &session.uri, offset, sent)).map(Some)
+    }
+
+    fn start(&self, insert: &Insert) -> Result<Session, Error> {
+        let metadata = metadata(insert);
         let headers = [
             ("content-type", "application/json; charset=UTF-8".to_owned()),
             ("content-length", metadata.len().to_string()),
@@ -126,7 +151,8 @@ impl Storage {
                 let answer = success("POST", &url, answer)?;
                 let location =
                     answer.headers().get("location").and_then(|value| value.to_str().ok());
-                location.map(str::to_owned).ok_or_else(|| {
+                let location = location.map(str::to_owned);
+                location.map(|uri| Session { uri, offset: 0, unsure: false }).ok_or_else(|| {
                     HttpError::unreadable("POST", &url, &"the answer names no upload session")
                         .into()
                 })
@@ -159,19 +185,21 @@ impl Storage {
 
     /// How far the service got.
     fn persisted(&self, insert: &Insert, session: &str) -> Result<Persisted, Error> {
-        retry(&self.policy, || {
-            let headers = [
-                ("content-length", "0".to_owned()),
-                ("content-range", format!("bytes */{}", insert.size)),
-            ];
-            let answer = self.send("PUT", session, &headers, SendBody::none())?;
-            if answer.status().as_u16() != 308 {
-                return written(insert, "PUT", session, answer).map(Persisted::All);
-            }
-            let range = answer.headers().get("range").and_then(|value| value.to_str().ok());
-            let last = range.and_then(|range| range.strip_prefix("bytes=0-")?.parse::<u64>().ok());
-            Ok(Persisted::Until(last.map_or(0, |last| last + 1)))
-        })
+        let size = insert.size;
+        let headers =
+            [("content-length", "0".to_owned()), ("content-range", format!("bytes */{size}"))];
+        let answer = self.send("PUT", session, &headers, SendBody::none())?;
+        if answer.status().as_u16() != 308 {
+            return written(insert, "PUT", session, answer).map(Persisted::All);
+        }
+        let range = answer.headers().get("range").and_then(|value| value.to_str().ok());
+        let last = range.and_then(|range| range.strip_prefix("bytes=0-")?.parse::<u64>().ok());
+        let there = last.map_or(0, |last| last.saturating_add(1));
+        if there > size {
+            let message = format!("the service has {there} bytes of a file of {size}");
+            return Err(HttpError::unreadable("PUT", session, &message).into());
+        }
+        Ok(Persisted::Until(there))
     }
 
     fn upload_url(
@@ -208,6 +236,24 @@ fn written(
         object.size, object.crc32c, insert.size, insert.crc32c
     );
     Err(HttpError::unreadable(method, url, &message).into())
+}
+
+fn metadata(insert: &Insert) -> String {
+    json!({"name": insert.name, "crc32c": insert.crc32c}).to_string()
+}
+
+/// An upload under way.
+struct Session {
+    uri: String,
+    /// So much the service has.
+    offset: u64,
+    /// Something was sent since that was known.
+    unsure: bool,
+}
+
+/// A session that has ended its life: the upload begins anew.
+fn is_gone(error: &Error) -> bool {
+    matches!(error.status(), Some(404 | 410))
 }
 
 enum Persisted {
