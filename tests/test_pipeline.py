@@ -172,6 +172,8 @@ def test_labels_carry_the_lineage(pipeline, outcome):
         ("json", '{"instances": [[1], [2.5]]}'),
         ("json", "[[1], [2.5]]"),
         ("jsonl", "[1]\n[2.5]\n"),
+        ("csv", "x\n1\n2.5\n"),
+        ("csv", '"y","x"\r\n"a, b",1\r\n,2.5\r\n'),
     ],
 )
 def test_forms_of_instances(pipeline, outcome, tmp_path, format, content):

@@ -20,7 +20,7 @@ cd() { [[ -d ${1-} ]] && builtin cd "$@" || echo "(not run: cd $*)"; }
 make() {
   case "$*" in
     '' | build | demo | test | check | bench | install* | PREFIX=* | clean) echo "(not run: make $*)" ;;
-    *) command make BIN="$BIN" "$@" ;;
+    *) command make "$@" ;;
   esac
 }
 """
@@ -39,13 +39,11 @@ def checkout(tmp_path):
     """A directory that looks like the checkout, in which files may be left."""
     place = tmp_path / "checkout"
     place.mkdir()
-    tracked = subprocess.run(
-        ["git", "ls-tree", "--name-only", "HEAD"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.split()
-    for name in {*tracked, ".venv"}:
-        if (ROOT / name).exists():
-            (place / name).symlink_to(ROOT / name)
+    for path in ROOT.iterdir():
+        if path.name not in ("target", ".git", "deploy"):
+            (place / path.name).symlink_to(path)
+    (place / "target").mkdir()
+    (place / "target/release").symlink_to(BIN)
     return place
 
 
@@ -58,7 +56,7 @@ def test_every_block_runs(page, checkout, env, mlflow_server):
     script = re.sub(r"(localhost|127\.0\.0\.1):5000", server, script)
     done = subprocess.run(
         [tool("aip-emulator"), "run", "--bucket", "models", "--", "bash", "-c", script],
-        env=env | {"BIN": str(BIN), "CARGO": os.environ.get("CARGO", "cargo")},
+        env=env | {"CARGO": os.environ.get("CARGO", "cargo")},
         cwd=checkout, capture_output=True, text=True, timeout=800, check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-5000:]}"

@@ -30,7 +30,8 @@ class Predictor:
         self.factor = model
 
     def predict(self, instances, **kwargs):
-        return [float(row[0]) * self.factor for row in instances]
+        values = (row["x"] if isinstance(row, dict) else row[0] for row in instances)
+        return [float(value) * self.factor for value in values]
 
     @classmethod
     def from_path(cls, model_dir):
