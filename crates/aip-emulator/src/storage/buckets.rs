@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::page;
 use super::params::{Origin, Params, json_object};
 use super::store::{BucketInfo, now};
 use crate::error::ApiError;
@@ -21,6 +22,13 @@ struct InsertBody {
     location: String,
     storage_class: String,
     labels: BTreeMap<String, String>,
+    versioning: Versioning,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Versioning {
+    enabled: bool,
 }
 
 impl Default for InsertBody {
@@ -30,15 +38,18 @@ impl Default for InsertBody {
             location: "US".to_owned(),
             storage_class: "STANDARD".to_owned(),
             labels: BTreeMap::new(),
+            versioning: Versioning::default(),
         }
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct ListParams {
     project: Option<String>,
-    #[serde(default)]
     prefix: String,
+    max_results: Option<usize>,
+    page_token: String,
 }
 
 pub(super) async fn insert(
@@ -51,6 +62,10 @@ pub(super) async fn insert(
     let fields = Value::Object(json_object(&body)?);
     let body: InsertBody = serde_json::from_value(fields)
         .map_err(|err| ApiError::storage(400, "invalid", format!("Invalid value: {err}")))?;
+    if body.versioning.enabled {
+        let message = "The emulator does not keep old versions of objects.";
+        return Err(ApiError::storage(501, "notImplemented", message));
+    }
     let info = BucketInfo {
         name: body.name,
         location: body.location.to_uppercase(),
@@ -68,9 +83,14 @@ pub(super) async fn list(
     Params(params): Params<ListParams>,
 ) -> Result<Json<Value>, ApiError> {
     need_project(&params)?;
-    let found = app.storage.buckets(&params.prefix);
-    let items: Vec<_> = found.iter().map(|info| resource(info, &origin)).collect();
+    let (after, size) = (page::after(&params.page_token)?, page::size(params.max_results));
+    let mut found = app.storage.buckets(&params.prefix);
+    found.retain(|info| after.as_ref().is_none_or(|after| info.name > *after));
+    let items: Vec<_> = found.iter().take(size).map(|info| resource(info, &origin)).collect();
     let mut answer = json!({ "kind": "storage#buckets" });
+    if found.len() > size {
+        answer["nextPageToken"] = page::token(&found[size - 1].name).into();
+    }
     if !items.is_empty() {
         answer["items"] = items.into();
     }

@@ -54,17 +54,32 @@ pub(super) struct Expected {
 
 impl Expected {
     /// From `x-goog-hash: crc32c=…,md5=…`, which may come as several headers.
-    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
+    /// One that is not understood would not be checked, and so is refused.
+    pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
         let mut expected = Self::default();
-        let values = headers.get_all("x-goog-hash").into_iter().filter_map(|v| v.to_str().ok());
-        for part in values.flat_map(|value| value.split(',')) {
-            match part.trim().split_once('=') {
-                Some(("crc32c", sum)) => expected.crc32c = Some(sum.to_owned()),
-                Some(("md5", sum)) => expected.md5 = Some(sum.to_owned()),
-                _ => {}
+        for value in headers.get_all("x-goog-hash") {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            for part in value.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+                expected.take(part).ok_or_else(|| {
+                    let message = format!("Invalid x-goog-hash header: '{part}'.");
+                    ApiError::storage(400, "invalid", message).at("header", "x-goog-hash")
+                })?;
             }
         }
-        expected
+        Ok(expected)
+    }
+
+    /// Takes up `ALGORITHM=BASE64`, if it is that and says nothing else than
+    /// before.
+    fn take(&mut self, part: &str) -> Option<()> {
+        let (algorithm, sum) = part.split_once('=')?;
+        let (slot, length) = match algorithm {
+            "crc32c" => (&mut self.crc32c, size_of::<u32>()),
+            "md5" => (&mut self.md5, 16),
+            _ => return None,
+        };
+        let valid = STANDARD.decode(sum).is_ok_and(|bytes| bytes.len() == length);
+        (valid && slot.get_or_insert_with(|| sum.to_owned()) == sum).then_some(())
     }
 
     pub(super) fn check(&self, sums: &Sums) -> Result<(), ApiError> {
@@ -110,19 +125,43 @@ mod tests {
         assert_eq!(decode_crc32c("ipE2"), None);
     }
 
+    fn expected(values: &[&'static str]) -> Result<Expected, ApiError> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append("x-goog-hash", HeaderValue::from_static(value));
+        }
+        Expected::from_headers(&headers)
+    }
+
     #[test]
     fn headers_in_one_or_in_two() {
-        let mut headers = HeaderMap::new();
-        headers.append("x-goog-hash", HeaderValue::from_static("crc32c=AAAAAA==, md5=x=="));
-        let one = Expected::from_headers(&headers);
-        let mut headers = HeaderMap::new();
-        headers.append("x-goog-hash", HeaderValue::from_static("crc32c=AAAAAA=="));
-        headers.append("x-goog-hash", HeaderValue::from_static("md5=x=="));
-        assert_eq!(one, Expected::from_headers(&headers));
+        const WRONG: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
+        let one = expected(&["crc32c=AAAAAA==, md5=AAAAAAAAAAAAAAAAAAAAAA=="]).unwrap();
+        let two = expected(&["crc32c=AAAAAA==", "md5=AAAAAAAAAAAAAAAAAAAAAA=="]).unwrap();
+        assert_eq!(one, two);
         let message = one.check(&sums(b"")).expect_err("wrong md5").message().to_owned();
+        let known = "1B2M2Y8AsgTpgAmY7PhCfg==";
         assert_eq!(
             message,
-            "Provided MD5 hash \"x==\" doesn't match calculated MD5 hash \"1B2M2Y8AsgTpgAmY7PhCfg==\"."
+            format!("Provided MD5 hash \"{WRONG}\" doesn't match calculated MD5 hash \"{known}\".")
         );
+        assert_eq!(expected(&["", "crc32c=AAAAAA==,"]).unwrap().md5, None);
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_checked_is_refused() {
+        for bad in [
+            "crc32c",
+            "crc32c=",
+            "crc32c=AAAA",
+            "crc32c=!!!!!!==",
+            "crc32c=AAAAAA==, md5=AAAAAA==",
+            "sha256=AAAAAA==",
+            "CRC32C=AAAAAA==",
+            "crc32c=AAAAAA==,crc32c=AAAAAQ==",
+        ] {
+            let err = expected(&[bad]).expect_err(bad);
+            assert_eq!(err.code(), 400, "{bad}");
+        }
     }
 }

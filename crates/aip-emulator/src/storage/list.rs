@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::object::Object;
+use super::page;
 use super::params::{Origin, Params};
 use crate::error::ApiError;
 use crate::state::App;
 
-const MAX_PAGE: usize = 1000;
-
+/// `versions` is no parameter here: buckets have no versioning, and of such
+/// ones the service lists the live objects either way.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ListParams {
@@ -29,6 +28,8 @@ pub(super) struct ListParams {
     start_offset: String,
     end_offset: String,
     match_glob: String,
+    #[serde(deserialize_with = "boolean")]
+    soft_deleted: bool,
 }
 
 /// Python's clients write `True`.
@@ -42,6 +43,11 @@ pub(super) async fn list(
     Path(bucket): Path<String>,
     Params(params): Params<ListParams>,
 ) -> Result<Json<Value>, ApiError> {
+    if params.soft_deleted {
+        let message = "The emulator does not keep deleted objects.";
+        let error = ApiError::storage(501, "notImplemented", message);
+        return Err(error.at("parameter", "softDeleted"));
+    }
     let selection = Selection::new(&params)?;
     let page = app.storage.select(&bucket, &params.prefix, |objects| selection.page(objects))?;
     let mut answer = json!({ "kind": "storage#objects" });
@@ -52,7 +58,7 @@ pub(super) async fn list(
         answer["prefixes"] = page.prefixes.into();
     }
     if let Some(last) = page.last {
-        answer["nextPageToken"] = URL_SAFE_NO_PAD.encode(last).into();
+        answer["nextPageToken"] = page::token(&last).into();
     }
     Ok(Json(answer))
 }
@@ -83,14 +89,8 @@ impl<'a> Selection<'a> {
                 Some(built.map_err(|_| invalid("matchGlob"))?.compile_matcher())
             }
         };
-        let after = match params.page_token.as_str() {
-            "" => None,
-            token => {
-                let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid("pageToken"))?;
-                Some(String::from_utf8(bytes).map_err(|_| invalid("pageToken"))?)
-            }
-        };
-        let max = params.max_results.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
+        let after = page::after(&params.page_token)?;
+        let max = page::size(params.max_results);
         Ok(Self { params, glob, after, max })
     }
 

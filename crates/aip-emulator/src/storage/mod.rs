@@ -11,6 +11,7 @@ mod multipart;
 mod name;
 mod object;
 mod objects;
+mod page;
 mod params;
 mod precondition;
 mod range;

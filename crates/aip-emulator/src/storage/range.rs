@@ -55,6 +55,14 @@ impl ContentRange {
         }
     }
 
+    /// Where the object would end after this request, if the header says so.
+    pub(super) fn end(self) -> Option<u64> {
+        match self {
+            Self::Chunk { last, .. } => Some(last + 1),
+            Self::Whole | Self::Status { .. } => None,
+        }
+    }
+
     /// A chunk that is not the last must be made of whole quanta.
     pub(super) fn is_ragged(self, total: Option<u64>) -> bool {
         match self {

@@ -59,6 +59,7 @@ pub(super) async fn request(
     let mut state = session.state.lock().await;
     if method == Method::DELETE {
         *state = State::Gone;
+        app.sessions.ended(id);
         return Err(ApiError::storage(499, "cancelled", "The upload was cancelled."));
     }
     let partial = match &mut *state {
@@ -68,8 +69,10 @@ pub(super) async fn request(
         State::Gone => return Err(ApiError::storage(410, "gone", "The upload session is gone.")),
     };
     let range = content_range(headers)?;
-    let total = known_total(&session, range, partial.persisted)?;
+    let expected = Expected::from_headers(headers)?;
+    let total = known_total(range, partial)?;
     let length = check(range, total, partial.persisted, headers)?;
+    partial.total = total;
     let before = (partial.persisted, partial.hasher.clone());
     let mut upload = Upload { range, length, partial, newer };
     let outcome = upload.receive(body).await;
@@ -81,7 +84,8 @@ pub(super) async fn request(
     if total != Some(end) {
         return Ok(incomplete(partial.persisted, headers));
     }
-    finalize(app, origin, &session, &mut state, headers)
+    app.sessions.ended(id);
+    finalize(app, origin, &session, &mut state, &expected)
 }
 
 fn content_range(headers: &HeaderMap) -> Result<ContentRange, ApiError> {
@@ -92,22 +96,23 @@ fn content_range(headers: &HeaderMap) -> Result<ContentRange, ApiError> {
         .ok_or_else(|| invalid(&format!("Failed to parse Content-Range header '{header}'.")))
 }
 
-/// The object's size, as this request or the first one says.
-fn known_total(
-    session: &Session,
-    range: ContentRange,
-    persisted: u64,
-) -> Result<Option<u64>, ApiError> {
-    let total = range.total().or(session.declared);
-    if let (Some(declared), Some(total)) = (session.declared, total)
-        && declared != total
+/// The object's size, as this request or one before says.
+fn known_total(range: ContentRange, partial: &Partial) -> Result<Option<u64>, ApiError> {
+    let total = range.total().or(partial.total);
+    if let (Some(known), Some(total)) = (partial.total, total)
+        && known != total
     {
         return Err(invalid(&format!(
-            "The object's size is {total} according to the Content-Range header, and was \
-             {declared} according to X-Upload-Content-Length."
+            "The object's size is {total} according to the Content-Range header, and was {known} \
+             according to a request before."
         )));
     }
-    if total.is_some_and(|total| total < persisted) {
+    if let (Some(end), Some(total)) = (range.end(), total)
+        && end > total
+    {
+        return Err(invalid("The Content-Range header goes beyond the object's size."));
+    }
+    if total.is_some_and(|total| total < partial.persisted) {
         return Err(invalid("The object's size is less than what has been uploaded already."));
     }
     Ok(total)
@@ -199,15 +204,15 @@ fn finalize(
     Origin(origin): &Origin,
     session: &Session,
     state: &mut State,
-    headers: &HeaderMap,
+    expected: &Expected,
 ) -> Result<Response, ApiError> {
     let State::Open(partial) = std::mem::replace(state, State::Gone) else {
         return Err(ApiError::storage(410, "gone", "The upload session is gone."));
     };
-    let Partial { path, persisted: size, hasher } = partial;
+    let Partial { path, persisted: size, hasher, .. } = partial;
     let sums = hasher.finish();
     let draft = &session.draft;
-    Expected::from_headers(headers).check(&sums)?;
+    expected.check(&sums)?;
     draft.expected.iter().try_for_each(|expected| expected.check(&sums))?;
     let content = Content { path, size, sums, component_count: None };
     let settings = draft.settings.clone();

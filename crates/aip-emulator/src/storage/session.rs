@@ -1,10 +1,10 @@
 //! What a resumable session has received so far.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempPath;
 use tokio::sync::watch;
@@ -16,16 +16,23 @@ use super::store::Store;
 use super::upload::Draft;
 use crate::error::ApiError;
 
+/// How many sessions are remembered after their end, for clients that lost
+/// the last answer.
+const MAX_ENDED: usize = 1000;
+
 /// The sessions by the id in their address.
 #[derive(Clone, Default)]
-pub(crate) struct Sessions {
-    sessions: Arc<Mutex<HashMap<String, Arc<Session>>>>,
+pub(crate) struct Sessions(Arc<Mutex<Table>>);
+
+#[derive(Default)]
+struct Table {
+    all: HashMap<String, Arc<Session>>,
+    /// Those at their end, oldest first
+    ended: VecDeque<String>,
 }
 
 pub(super) struct Session {
     pub(super) draft: Draft,
-    /// `X-Upload-Content-Length`
-    pub(super) declared: Option<u64>,
     pub(super) state: tokio::sync::Mutex<State>,
     /// Counts requests: a newer one ends the wait of an older one, whose
     /// client has given it up
@@ -43,6 +50,8 @@ pub(super) enum State {
 pub(super) struct Partial {
     pub(super) path: TempPath,
     pub(super) persisted: u64,
+    /// The object's size, once a request has said it
+    pub(super) total: Option<u64>,
     pub(super) hasher: Hasher,
 }
 
@@ -55,20 +64,33 @@ impl Sessions {
     ) -> Result<String, ApiError> {
         let (_, path) = store.incoming()?;
         let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let partial = Partial { path, persisted: 0, hasher: Hasher::default() };
+        let partial = Partial { path, persisted: 0, total: declared, hasher: Hasher::default() };
         let state = tokio::sync::Mutex::new(State::Open(partial));
-        let session = Session { draft, declared, state, requests: watch::Sender::new(0) };
-        self.lock().insert(id.clone(), Arc::new(session));
+        let session = Session { draft, state, requests: watch::Sender::new(0) };
+        self.lock().all.insert(id.clone(), Arc::new(session));
         Ok(id)
     }
 
     pub(super) fn get(&self, id: &str) -> Result<Arc<Session>, ApiError> {
-        let session = self.lock().get(id).cloned();
+        let session = self.lock().all.get(id).cloned();
         session.ok_or_else(|| ApiError::storage(404, "notFound", "No such upload session."))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Session>>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes that a session takes no more content.
+    pub(super) fn ended(&self, id: &str) {
+        let mut table = self.lock();
+        if !table.ended.iter().any(|ended| ended == id) {
+            table.ended.push_back(id.to_owned());
+        }
+        if table.ended.len() > MAX_ENDED
+            && let Some(oldest) = table.ended.pop_front()
+        {
+            table.all.remove(&oldest);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

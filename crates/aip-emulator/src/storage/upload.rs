@@ -68,7 +68,7 @@ pub(super) async fn handle(
         name: params.name.clone().unwrap_or_default(),
         settings: Settings { content_encoding: params.content_encoding, ..Settings::default() },
         bucket,
-        expected: vec![Expected::from_headers(&headers)],
+        expected: vec![Expected::from_headers(&headers)?],
         conditions,
     };
     match params.upload_type.as_str() {

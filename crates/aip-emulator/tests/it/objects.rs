@@ -251,6 +251,52 @@ fn buckets() {
 }
 
 #[test]
+fn buckets_come_in_pages() {
+    let server = Server::start();
+    for name in ["b-one", "b-two", "b-three", "c-four"] {
+        let body = format!(r#"{{"name":"{name}"}}"#);
+        assert_eq!(server.post("/storage/v1/b?project=p", &body).status, 200);
+    }
+    for (size, pages) in [(1, 3), (2, 2), (3, 1), (9, 1)] {
+        let (mut found, mut token, mut count) = (Vec::new(), String::new(), 0);
+        loop {
+            let query = format!("project=p&prefix=b-&maxResults={size}&pageToken={token}");
+            let page = server.get(&format!("/storage/v1/b?{query}")).json();
+            found.extend(names(&page));
+            count += 1;
+            match page["nextPageToken"].as_str() {
+                Some(next) => next.clone_into(&mut token),
+                None => break,
+            }
+        }
+        assert_eq!(
+            (found, count),
+            (["b-one", "b-three", "b-two"].map(str::to_owned).into(), pages)
+        );
+    }
+    for query in ["maxResults=-1", "maxResults=x", "pageToken=!"] {
+        let answer = server.get(&format!("/storage/v1/b?project=p&{query}"));
+        assert_eq!((answer.status, answer.reason().as_str()), (400, "invalid"), "{query}");
+    }
+}
+
+/// Google's clients ask for `versions=true` before they delete a bucket.
+#[test]
+fn versioning_is_refused_where_it_would_begin() {
+    let server = Server::start();
+    let versioned = r#"{"name":"versioned","versioning":{"enabled":true}}"#;
+    let answer = server.post("/storage/v1/b?project=p", versioned);
+    assert_eq!((answer.status, answer.reason().as_str()), (501, "notImplemented"));
+    server.put_object("x", b"before");
+    server.put_object("x", b"after");
+    let list = "/storage/v1/b/bkt/o";
+    let versions = server.get(&format!("{list}?versions=true")).json();
+    assert_eq!((names(&versions), &versions), (vec!["x".to_owned()], &server.get(list).json()));
+    assert_eq!(server.get(&format!("{list}?softDeleted=true")).status, 501);
+    assert_eq!(server.get(&format!("{list}?softDeleted=false")).status, 200);
+}
+
+#[test]
 fn names_that_are_refused() {
     let server = Server::start();
     for name in ["", ".", "..", "a%0Ab", "a%0Db", "%FF", &"x".repeat(1025)] {

@@ -58,6 +58,9 @@ fn simple_upload_checks_the_header() {
     assert_eq!(with("crc32c=AAAAAA==").reason(), "invalid");
     assert_eq!(server.media("x").status, 404);
     assert_eq!(with("crc32c=mnG7TA==,md5=XUFAKrxLKna5cZ2REBfFkg==").status, 200);
+    for hash in ["crc32c=mnG7TA", "crc32c=AAAA", "md5=mnG7TA==", "sha256=mnG7TA=="] {
+        assert_eq!(with(hash).reason(), "invalid", "{hash}");
+    }
     let unknown = "/upload/storage/v1/b/bkt/o?uploadType=carrier-pigeon&name=x";
     assert_eq!(server.post(unknown, "").reason(), "invalid");
 }
@@ -152,6 +155,46 @@ fn resumable_refuses_what_hides_mistakes() {
     let rest = session.put("bytes 262144-786431/786432", &data[QUANTUM..]);
     assert_eq!(rest.status, 200);
     assert_eq!(server.media("x").body, data);
+}
+
+#[test]
+fn resumable_keeps_to_the_size_it_was_told() {
+    let server = Server::start();
+    let data = noise(2 * QUANTUM + 5);
+    let session = Session::start(&server, "name=x", &[], "");
+    // What is refused tells nothing
+    assert_eq!(session.put("bytes 0-99/524293", &data[..100]).status, 400);
+    let first = session.put(&format!("bytes 0-262143/{}", data.len()), &data[..QUANTUM]);
+    assert_eq!(first.status, 308);
+    for (range, size) in [
+        ("bytes 262144-524287/524288", QUANTUM),
+        ("bytes 262144-524287/524294", QUANTUM),
+        ("bytes */262144", 0),
+        ("bytes 262144-786431/*", 2 * QUANTUM),
+    ] {
+        let sent = noise(size);
+        assert_eq!(session.put(range, &sent).status, 400, "{range}");
+        assert_eq!(session.has().as_deref(), Some("bytes=0-262143"), "{range}");
+    }
+    let bad = [("content-range", "bytes */524293"), ("x-goog-hash", "crc32c=AAAA")];
+    assert_eq!(server.call("PUT", &session.url, &bad, b"").status, 400);
+    let rest = session.put("bytes 262144-524292/524293", &data[QUANTUM..]);
+    assert_eq!((rest.status, server.media("x").body), (200, data));
+}
+
+#[test]
+fn sessions_are_forgotten_a_thousand_later() {
+    let server = Server::start();
+    let done = Session::start(&server, "name=first", &[], "");
+    assert_eq!(done.put("bytes */0", b"").status, 200);
+    let open = Session::start(&server, "name=open", &[], "");
+    for number in 0..1000 {
+        assert_eq!(done.put("bytes */0", b"").status, 200, "{number}");
+        let session = Session::start(&server, "name=x", &[], "");
+        assert_eq!(server.delete(&session.url).status, 499);
+    }
+    assert_eq!(done.put("bytes */0", b"").reason(), "notFound");
+    assert_eq!(open.put("bytes */0", b"").status, 200);
 }
 
 #[test]
