@@ -38,7 +38,7 @@ class FaultyService:
                 self.rfile.read(length)
                 service.respond(self)
 
-            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = answer
 
             def log_message(self, *_):
                 pass
