@@ -15,6 +15,30 @@ use crate::server::{Config, StartError};
 use crate::state::Options;
 use crate::{run, serve};
 
+const SERVE_HELP: &str = "\
+Examples:
+  aip-emulator serve
+  aip-emulator serve --listen 127.0.0.1:8085 --data-dir ~/.aip-emulator
+  aip-emulator serve --require-token --traffic-log traffic.jsonl
+
+Exit status:
+  0  stopped by a signal or the end of stdin
+  1  the emulator could not be started
+  2  usage";
+
+const RUN_HELP: &str = "\
+Examples:
+  aip-emulator run --bucket models -- gcloud storage ls gs://models
+  aip-emulator run --python 3.7=/usr/bin/python3.7 -- make test
+
+Exit status:
+  that of COMMAND, or
+  1      the emulator could not be started
+  2      usage
+  126    COMMAND cannot be executed
+  127    COMMAND is not found
+  128+N  signal N ended COMMAND";
+
 const EXIT_STATUS: &str = "\
 Exit status:
   serve  0 stopped by a signal or the end of stdin
@@ -41,8 +65,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run until stopped; prints one line of JSON with the URL when ready
+    #[command(after_help = SERVE_HELP)]
     Serve(ServeArgs),
     /// Run a command against a fresh emulator
+    #[command(after_help = RUN_HELP)]
     Run(RunArgs),
 }
 

@@ -27,7 +27,8 @@ pub(crate) async fn select(request: Request, next: Next) -> Response {
     };
     let Some(mask) = Mask::parse(&fields) else {
         let error = ApiError::storage(400, "invalidParameter", "Invalid field selection");
-        return error.at("parameter", "fields").into_response();
+        let error = error.at("parameter", "fields").with_status("INVALID_ARGUMENT");
+        return error.into_response();
     };
     let answer = next.run(request).await;
     let json = answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");

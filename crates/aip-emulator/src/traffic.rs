@@ -7,13 +7,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, Bytes, HttpBody as _};
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, request};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use crate::storage::{boundary, first_part};
 
 /// Longer bodies are content, not messages.
 const MAX_BODY: usize = 1024 * 1024;
@@ -41,15 +44,17 @@ pub(crate) async fn record(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let mut line = describe(&parts);
-    let seen = Arc::new(Mutex::new(Some(Vec::new())));
-    let answer = next.run(Request::from_parts(parts, tee(body, seen.clone()))).await;
-    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
-    line["requestBody"] = seen.map_or(Value::Null, |bytes| parse(&bytes));
+    let kind = Kind::of(&parts);
+    let seen = Seen::default();
+    let body = if kind == Kind::Content { body } else { tee(body, seen.clone()) };
+    let answer = next.run(Request::from_parts(parts, body)).await;
+    let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    line["requestBody"] = message(&kind, seen).await;
     line["status"] = answer.status().as_u16().into();
     line["responseHeaders"] = headers(answer.headers());
     let (parts, body) = answer.into_parts();
-    let message = is_json(&parts.headers) && body.size_hint().exact().is_some();
-    let (shown, body) = if message { whole(body).await } else { (Value::Null, body) };
+    let is_message = is_json(&parts.headers) && body.size_hint().exact().is_some();
+    let (shown, body) = if is_message { whole(body).await } else { (Value::Null, body) };
     line["responseBody"] = redact(shown);
     traffic.write(&line);
     Response::from_parts(parts, body)
@@ -64,20 +69,65 @@ fn describe(parts: &request::Parts) -> Value {
     })
 }
 
-/// Keeps a copy of what passes; nothing at all if it is too long.
-fn tee(body: Body, copy: Arc<Mutex<Option<Vec<u8>>>>) -> Body {
+/// What the body of a request is.
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Message,
+    /// `multipart/related` with this boundary: a message, then content
+    MessageAndContent(String),
+    /// Content, even if it happens to be JSON
+    Content,
+}
+
+impl Kind {
+    fn of(parts: &request::Parts) -> Self {
+        if !["/upload/", "/resumable/"].iter().any(|root| parts.uri.path().starts_with(root)) {
+            return Self::Message;
+        }
+        let Ok(Query(upload)) = Query::<UploadParams>::try_from_uri(&parts.uri) else {
+            return Self::Content;
+        };
+        let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        match (upload.upload_id, upload.upload_type.as_str()) {
+            (None, "resumable") => Self::Message,
+            (None, "multipart") => content_type
+                .and_then(boundary)
+                .map_or(Self::Content, |found| Self::MessageAndContent(found.to_owned())),
+            _ => Self::Content,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct UploadParams {
+    #[serde(rename = "uploadType")]
+    upload_type: String,
+    upload_id: Option<String>,
+}
+
+/// The beginning of a body, up to one byte more than is shown.
+type Seen = Arc<Mutex<Vec<u8>>>;
+
+fn tee(body: Body, seen: Seen) -> Body {
     Body::new(body.map_frame(move |frame| {
         if let Some(bytes) = frame.data_ref() {
-            let mut copy = copy.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(kept) = copy.take_if(|kept| kept.len() + bytes.len() > MAX_BODY) {
-                drop(kept);
-            }
-            if let Some(kept) = copy.as_mut() {
-                kept.extend_from_slice(bytes);
-            }
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = (MAX_BODY + 1 - seen.len()).min(bytes.len());
+            seen.extend_from_slice(&bytes[..room]);
         }
         frame
     }))
+}
+
+async fn message(kind: &Kind, seen: Vec<u8>) -> Value {
+    match kind {
+        Kind::Message => parse(&seen),
+        Kind::MessageAndContent(boundary) => {
+            parse(&first_part(seen, boundary).await.unwrap_or_default())
+        }
+        Kind::Content => Value::Null,
+    }
 }
 
 async fn whole(body: Body) -> (Value, Body) {

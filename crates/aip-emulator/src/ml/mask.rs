@@ -13,8 +13,8 @@ pub(super) fn read(
     query: &HashMap<String, String>,
     allows: impl Fn(&str) -> bool,
 ) -> Result<Vec<String>, ApiError> {
-    let mask = query.get("updateMask").or_else(|| query.get("update_mask"));
-    let fields: Vec<String> = mask
+    let fields: Vec<String> = query
+        .get("updateMask")
         .map(String::as_str)
         .unwrap_or_default()
         .split(',')
@@ -61,7 +61,7 @@ pub(super) fn check_etag(current: &str, body: &Map<String, Value>) -> Result<(),
     }
 }
 
-fn camel(field: &str) -> String {
+pub(super) fn camel(field: &str) -> String {
     let mut camel = String::with_capacity(field.len());
     let mut is_start = false;
     for c in field.chars() {

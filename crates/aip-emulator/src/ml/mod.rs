@@ -2,6 +2,7 @@
 
 mod catalog;
 mod deploy;
+mod filter;
 mod labels;
 mod mask;
 mod models;
@@ -11,6 +12,7 @@ mod operations;
 mod page;
 mod predict;
 mod project;
+mod query;
 mod refusal;
 mod router;
 mod rules;

@@ -8,7 +8,7 @@ use super::catalog::State;
 use super::names;
 use super::operation::{CANCELLED, Outcome};
 use super::page::page;
-use super::refusal::no_operation;
+use super::refusal::{no_operation, unimplemented};
 use super::router::Call;
 use crate::error::ApiError;
 
@@ -21,6 +21,10 @@ pub(super) fn get(call: &Call, project: &str, id: &str) -> Result<Response, ApiE
 }
 
 pub(super) fn list(call: &Call, project: &str) -> Result<Response, ApiError> {
+    let given = |name, nothing| call.query.get(name).is_some_and(|value| value != nothing);
+    if given("filter", "") || given("returnPartialSuccess", "false") {
+        return Err(unimplemented("filters for operations, or partial success"));
+    }
     let shown = call.ml().catalog.read(|catalog| {
         let all = catalog.projects.get(project).into_iter().flat_map(|p| p.operations.iter());
         page(&call.query, "operations", all, |id, one| one.show(&name(project, id)))

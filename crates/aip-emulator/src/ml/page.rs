@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::filter::Filter;
 use super::refusal::malformed;
 use crate::error::ApiError;
 
@@ -34,15 +35,19 @@ pub(super) fn page<'a, T: 'a>(
         None | Some("") => None,
         Some(token) => Some(read_token(token)?),
     };
-    let mut rest =
-        all.skip_while(|(name, _)| after.as_ref().is_some_and(|after| *name <= after)).peekable();
+    let filter = Filter::parse(query.get("filter").map_or("", String::as_str))?;
+    let mut rest = all
+        .skip_while(|(name, _)| after.as_ref().is_some_and(|after| *name <= after))
+        .map(|(name, item)| (name.as_str(), show(name, item)))
+        .filter(|(_, shown)| filter.wants(shown))
+        .peekable();
     let mut last = "";
     let items: Vec<Value> = rest
         .by_ref()
         .take(size)
-        .map(|(name, item)| {
+        .map(|(name, shown)| {
             last = name;
-            show(name, item)
+            shown
         })
         .collect();
     let mut answer = json!({});
@@ -106,5 +111,18 @@ mod tests {
     #[test]
     fn an_empty_list_is_an_empty_object() {
         assert_eq!(list(&BTreeMap::new(), "5", "").unwrap(), json!({}));
+    }
+
+    #[test]
+    fn a_filter_comes_before_the_pages() {
+        let all: BTreeMap<String, u32> = (0..9).map(|n| (format!("m{n}"), n)).collect();
+        let show =
+            |name: &str, n: &u32| json!({ "name": name, "labels": { "odd": (n % 2).to_string() } });
+        let mut query = HashMap::from([("filter".to_owned(), "labels.odd=1".to_owned())]);
+        query.insert("pageSize".to_owned(), "4".to_owned());
+        let found = page(&query, "items", all.iter(), show).unwrap();
+        let names: Vec<_> = found["items"].as_array().unwrap().iter().map(|m| &m["name"]).collect();
+        assert_eq!(names, ["m1", "m3", "m5", "m7"]);
+        assert_eq!(found.get("nextPageToken"), None);
     }
 }

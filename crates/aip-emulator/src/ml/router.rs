@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::any;
 
-use super::refusal::{malformed, unimplemented};
-use super::{Inner, models, names, operations, predict, project, versions};
+use super::refusal::unimplemented;
+use super::{Inner, models, names, operations, predict, project, query, versions};
 use crate::error::ApiError;
+use crate::fields;
 use crate::state::App;
 
 /// More than any request may have; a body is read before it is refused, or
@@ -31,18 +33,17 @@ impl Call {
 }
 
 pub fn router() -> Router<App> {
-    Router::new().route("/v1/{*path}", any(dispatch))
+    Router::new().route("/v1/{*path}", any(dispatch)).layer(from_fn(fields::select))
 }
 
 async fn dispatch(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let target = names::parse(parts.uri.path().trim_start_matches("/v1/"))?;
-    let Query(query) = Query::try_from_uri(&parts.uri)
-        .map_err(|_| malformed("The query of the request cannot be read."))?;
     let body = to_bytes(body, MAX_READ).await.map_err(|_| predict::too_large())?;
-    let call = Call { app, query, body };
     let segments: Vec<&str> = target.segments.iter().map(String::as_str).collect();
-    route(&call, parts.method.as_str(), &segments, &target.verb).await
+    let method = parts.method.as_str();
+    let query = query::read(&parts.uri, method, &segments, &target.verb)?;
+    route(&Call { app, query, body }, method, &segments, &target.verb).await
 }
 
 async fn route(

@@ -4,8 +4,8 @@
 
 Frames go both ways over the pipes that are stdin and stdout at the start: a
 line with an id and a length, then that many bytes. Frame 0 from here says
-that the model is loaded, or why it is not; every other frame answers the
-request of the same id with the body of the HTTP response.
+that the model is loaded, or why it is not. A request is answered by two frames
+of its id: an empty one when the model gets it, and the HTTP response's body.
 """
 
 import base64
@@ -202,6 +202,7 @@ def main():
     write_frame(sink, 0, json.dumps({"ready": True}))
     while True:
         number, body = frames.get()
+        write_frame(sink, number, "")
         write_frame(sink, number, answer(model, body))
 
 

@@ -187,8 +187,7 @@ impl Process {
             let answer = tokio::select! {
                 () = stop.notified() => Err(PredictError::Died),
                 answer = timeout(PREDICT_LIMIT, self.exchange(number, &job.body)) => match answer {
-                    Ok(Ok(body)) => Ok(body),
-                    Ok(Err(_)) => Err(PredictError::Died),
+                    Ok(answer) => answer,
                     Err(_) => Err(PredictError::TimedOut),
                 },
             };
@@ -204,13 +203,21 @@ impl Process {
         drop(jobs);
     }
 
-    async fn exchange(&mut self, number: u64, body: &[u8]) -> io::Result<Bytes> {
+    /// A process that ended before it began with the request, however close
+    /// to it, has not seen it.
+    async fn exchange(&mut self, number: u64, body: &[u8]) -> Result<Bytes, PredictError> {
         let head = format!("{number} {}\n", body.len());
-        self.input.write_all(&[head.as_bytes(), body].concat()).await?;
+        let sent = self.input.write_all(&[head.as_bytes(), body].concat()).await;
+        sent.map_err(|_| PredictError::Gone)?;
+        let mut failed = PredictError::Gone;
         loop {
-            let (answered, body) = self.read().await?;
-            if answered == number {
-                return Ok(body.into());
+            match self.read().await {
+                Ok((answered, body)) if answered == number && body.is_empty() => {
+                    failed = PredictError::Died;
+                }
+                Ok((answered, body)) if answered == number => return Ok(body.into()),
+                Ok(_) => {}
+                Err(_) => return Err(failed),
             }
         }
     }

@@ -25,6 +25,7 @@ use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{any, get, post};
 
+pub(crate) use multipart::{boundary, first_part};
 pub(crate) use session::Sessions;
 pub use store::{NoSuchBucket, ObjectMeta, Store};
 

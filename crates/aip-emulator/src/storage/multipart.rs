@@ -14,7 +14,7 @@ use crate::error::ApiError;
 const MAX_LINE: usize = 16 * 1024;
 
 /// The boundary in a `Content-Type` of `multipart/related`.
-pub(super) fn boundary(content_type: &str) -> Option<&str> {
+pub(crate) fn boundary(content_type: &str) -> Option<&str> {
     let (kind, parameters) = content_type.split_once(';')?;
     if !kind.trim().eq_ignore_ascii_case("multipart/related") {
         return None;
@@ -28,6 +28,13 @@ pub(super) fn boundary(content_type: &str) -> Option<&str> {
         _ => value.split(';').next()?.trim_end(),
     };
     Some(found).filter(|found| !found.is_empty())
+}
+
+/// The content of the first part, if the beginning of a body has all of it.
+pub(crate) async fn first_part(beginning: Vec<u8>, boundary: &str) -> Option<Vec<u8>> {
+    let mut parts = Multipart::new(Pieces::new(beginning.into()), boundary);
+    parts.next_part().await.ok()??;
+    parts.small_content(usize::MAX).await.ok()
 }
 
 pub(super) struct Multipart {

@@ -158,6 +158,12 @@ fn usage() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.lines().all(|line| line.starts_with("aip-emulator: ")), "{stderr}");
     }
+    for verb in ["serve", "run"] {
+        let help = String::from_utf8(emulator(&[verb, "--help"]).stdout).unwrap();
+        for part in [&format!("Examples:\n  aip-emulator {verb}"), "Exit status:", "  2  "] {
+            assert!(help.contains(part), "{verb}: {help}");
+        }
+    }
     let output = emulator(&["run", "--bucket", "No", "--", "true"]);
     assert_eq!(output.status.code(), Some(1));
 }
@@ -175,12 +181,28 @@ fn the_traffic_log() {
         .unwrap();
     let upload = format!("{url}/upload/storage/v1/b/bkt/o?uploadType=media&name=x");
     ureq::post(upload).send(&[0xff; 10][..]).unwrap();
+    let multipart = |metadata: &str, media: &str| {
+        let upload = format!("{url}/upload/storage/v1/b/bkt/o?uploadType=multipart");
+        let body = format!("--B\r\n\r\n{metadata}\r\n--B\r\n\r\n{media}\r\n--B--");
+        let related = "multipart/related; boundary=B";
+        ureq::post(upload).header("content-type", related).send(body).unwrap();
+    };
+    multipart(r#"{"name":"y"}"#, r#"{"content":"secret"}"#);
+    multipart(r#"{"name":"z"}"#, &"secret".repeat(1 << 20));
+    let media = format!("{url}/upload/storage/v1/b/bkt/o?uploadType=media&name=j");
+    ureq::post(media).send(r#"{"content":"secret"}"#).unwrap();
+    let start = format!("{url}/upload/storage/v1/b/bkt/o?uploadType=resumable");
+    let session = ureq::post(start).send(r#"{"name":"r"}"#).unwrap();
+    let session = session.headers()["location"].to_str().unwrap().to_owned();
+    ureq::put(session).send(r#"{"content":"secret"}"#).unwrap();
     signal(&child, Signal::TERM);
     exit_code(child);
     let text = std::fs::read_to_string(log).unwrap();
     assert!(!text.contains("secret"), "{text}");
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 2);
+    let bodies: Vec<_> = lines[2..].iter().map(|line| line["requestBody"].to_string()).collect();
+    let expected = [r#"{"name":"y"}"#, r#"{"name":"z"}"#, "null", r#"{"name":"r"}"#, "null"];
+    assert_eq!(bodies, expected);
     assert_eq!((&lines[0]["method"], &lines[0]["path"]), (&"POST".into(), &"/storage/v1/b".into()));
     assert_eq!((&lines[0]["query"], &lines[0]["status"]), (&"project=p".into(), &200.into()));
     assert_eq!(lines[0]["requestBody"]["name"], "bkt");

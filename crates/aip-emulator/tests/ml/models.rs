@@ -99,6 +99,34 @@ fn a_list_comes_in_pages_and_ends_at_the_quota() {
 }
 
 #[test]
+fn no_parameter_is_passed_over() {
+    let (emulator, _dir) = start();
+    for name in ["iris", "iris_2", "wine"] {
+        let body = json!({"name": name, "labels": {"kind": name}});
+        assert_eq!(emulator.post(&format!("{MODELS}?alt=json"), &body).0, 200);
+    }
+    let (_, found) = emulator.get(&format!("{MODELS}?filter=name:iris&alt=json"));
+    assert_eq!(found["models"].as_array().map(Vec::len), Some(2), "{found}");
+    let (_, found) = emulator.get(&format!("{MODELS}?filter=labels.kind%3Dwine"));
+    assert_eq!(found["models"][0]["name"], "projects/p/models/wine");
+    let (_, found) = emulator.get(&format!("{MODELS}?fields=models/labels&pageSize=1"));
+    assert_eq!(found, json!({"models": [{"labels": {"kind": "iris"}}]}));
+    for (method, path, code, part) in [
+        ("GET", "models?bogus=1", 400, "Unknown name \"bogus\": Cannot bind query parameter."),
+        ("GET", "models/iris?pageSize=1", 400, "Field 'pageSize' could not be found"),
+        ("POST", "models/iris:predict?bogus=1", 400, "Field 'bogus' could not be found"),
+        ("GET", "models?filter=name!%3Diris", 501, "filters other than"),
+        ("GET", "operations?filter=done%3Dtrue", 501, "filters for operations"),
+        ("GET", "jobs?filter=x", 501, "jobs"),
+        ("GET", "models?fields=a(", 400, "field selection"),
+    ] {
+        let (status, answer) = emulator.send(method, &format!("/v1/projects/p/{path}"), b"");
+        assert_eq!(status, code, "{path}: {answer}");
+        assert!(message(&answer).contains(part), "{path}: {answer}");
+    }
+}
+
+#[test]
 fn a_project_says_who_serves_it_and_unknown_paths_are_json() {
     let (emulator, _dir) = start();
     let (status, config) = emulator.get("/v1/projects/p:getConfig");
