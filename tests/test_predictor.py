@@ -3,13 +3,15 @@ against the one that setuptools makes of the same files."""
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 
 import pytest
 
-from support.places import TESTS, python
+from support.places import TESTS, VENV, python
 
 MLMODEL = "flavors:\n  python_function:\n    python_version: 3.11.7\n"
 REQUIREMENTS = """\
@@ -82,3 +84,53 @@ def test_the_package_is_as_setuptools_makes_it(sdist, tmp_path, env):
             assert without_versions(own) == without_versions(path)
         else:
             assert own.read_text() == path.read_text(), path
+
+
+def interpreter(version, env):
+    """From pyenv, or from PATH, where pyenv's shims may not work."""
+    for path in Path(env["PYENV_ROOT"]).glob(f"versions/{version}.*/bin/python{version}"):
+        return path
+    path = shutil.which(f"python{version}", path=env["PATH"])
+    if not path or subprocess.run([path, "-V"], env=env, check=False).returncode:
+        pytest.skip(f"no Python {version}")
+    return path
+
+
+# What it needs is not installed here.
+IMPORT = """
+import sys
+from unittest import mock
+for name in ("mlflow", "mlflow.pyfunc", "mlflow.types", "numpy", "pandas"):
+    sys.modules[name] = mock.MagicMock()
+sys.path.insert(0, sys.argv[1])
+from predictor import Predictor
+Predictor.from_path, Predictor.predict
+"""
+
+
+# The service ended with Python 3.7; pip 9 and 19 are of its time.
+@pytest.mark.parametrize(
+    ("version", "pip"), [("3.7", "9.0.3"), ("3.7", "19.3.1"), ("3.7", "24.0"), ("3.11", None)]
+)
+def test_any_pip_installs_it(sdist, tmp_path, env, version, pip):
+    """As the service did: `pip install --target`."""
+    ours, _ = sdist
+    [archive] = (tmp_path / "bundle").rglob("*.tar.gz")
+    python = interpreter(version, env)
+    tools, target = tmp_path / "tools", tmp_path / "target"
+    wanted = [f"pip=={pip}" if pip else "pip", "setuptools", "wheel"]
+    get = [VENV / "bin/uv", "pip", "install", "-q", "--python", python, "--target", tools, *wanted]
+    subprocess.run(get, env=env, check=True, timeout=120)
+    own = env | {"PYTHONPATH": str(tools)}
+
+    def run(*args, env=own):
+        done = subprocess.run(
+            [python, *args], env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert run("-m", "pip", "--version").startswith(f"pip {pip or ''}")
+    run("-m", "pip", "install", "--no-deps", "--target", target, archive)
+    assert (target / "predictor.py").read_bytes() == (ours / "predictor.py").read_bytes()
+    run("-c", IMPORT, target, env=env)

@@ -177,7 +177,8 @@ def query_problems(method, query):
         parameter = method.parameters.get(name)
         if parameter is None:
             yield f"unknown query parameter '{name}'"
-        elif parameter["type"] == "boolean" and value not in ("true", "false"):
+        # gcloud writes them as Python does.
+        elif parameter["type"] == "boolean" and value.lower() not in ("true", "false"):
             yield f"query parameter {name}={value} is no boolean"
         elif parameter["type"] == "integer" and not value.isdecimal():
             yield f"query parameter {name}={value} is no integer"
