@@ -14,11 +14,13 @@ from support.places import PIPE_TOOLS, ROOT, TOOLS, tool
 DOCUMENT = {"apiVersion": "mlflow-aip/v1", "kind": "Deployment", "spec": {}, "stages": {}}
 
 READERS = {
-    "aip-bundle": (),
-    "aip-upload": (),
-    "aip-model": ("create",),
-    "aip-version": ("create",),
-    "aip-predict": ("--document", "-", "--instances", "instances.json"),
+    "mlf-fetch": ("mlf-fetch", "--document", "-", "runs:/0123456789abcdef0123456789abcdef/model"),
+    "aip-bundle": ("aip-bundle",),
+    "aip-upload": ("aip-upload",),
+    "aip-model": ("aip-model", "create"),
+    "aip-version": ("aip-version", "create"),
+    "aip-version wait": ("aip-version", "wait"),
+    "aip-predict": ("aip-predict", "--document", "-", "--instances", "instances.json"),
 }
 
 BAD_INPUTS = {
@@ -44,9 +46,9 @@ def test_bad_input_is_exit_3(outcome, faulty, local, name, snapshot):
                            "version_name": "v"}
     texts = []
     for what, content in BAD_INPUTS.items():
-        if (name, what) == ("aip-predict", "stage missing"):
-            continue  # It needs names alone, and here the environment has them.
-        done = outcome(name, *READERS[name], stdin=content, env=env)
+        if name in ("mlf-fetch", "aip-predict") and what == "stage missing":
+            continue  # They need no stage; names are in the environment here.
+        done = outcome(*READERS[name], stdin=content, env=env)
         assert (done.status, done.stdout) == (3, ""), what
         texts.append(f"# {what}\n{done.text()}")
     assert service.seen == []

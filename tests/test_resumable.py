@@ -87,6 +87,13 @@ def test_a_lost_answer_does_not_send_the_file_again(large, own_emulator):
     assert len(own_emulator.requests("PUT")) == 2, "it asked how far it got"
 
 
+def test_a_lost_session_begins_anew(large, own_emulator):
+    pipeline, file = large
+    arm(own_emulator, ["return-410-after-8192K"])
+    check(own_emulator, pipeline, file)
+    assert uploads(own_emulator) == [(0, SIZE), (0, SIZE)]
+
+
 def arm(emulator, faults):
     status, test = emulator.call(
         "POST", "/retry_test", {"everyone": True, "instructions": {"storage.objects.insert": faults}}
