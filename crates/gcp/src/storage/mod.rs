@@ -7,6 +7,7 @@
 mod call;
 mod download;
 mod object;
+mod resumable;
 mod upload;
 mod uri;
 
