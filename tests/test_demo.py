@@ -19,6 +19,20 @@ def test_the_demo(env):
     assert '"predictions"' in done.stdout
 
 
+def test_a_demo_whose_server_does_not_start_shows_why(env, tmp_path):
+    server = tmp_path / "mlflow"
+    server.write_text("#!/bin/sh\necho no such database\nexit 3\n")
+    server.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "scripts/demo"], env=env | {"BIN": str(tmp_path)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "demo: the MLflow server did not start; its log:", "no such database"
+    ]
+
+
 def test_the_articles_example_asks_what_the_tools_deployed(pipeline, emulator, env, tmp_path):
     pipeline.run()
     name = f"projects/emulator/models/{pipeline.env['model_name']}/versions/v1"

@@ -102,6 +102,17 @@ def test_a_failed_stage_leaves_no_file(stages, pipeline, emulator):
     assert {name: after[name] for name in FILES[:2]} == left
 
 
+def test_a_deployment_keeps_its_own_cache(make, tmp_path):
+    """Only the tests' and the demo's is below .venv."""
+    tool = tmp_path / "mlf-fetch"
+    tool.write_text('#!/bin/sh\necho "$XDG_CACHE_HOME"\n')
+    tool.chmod(0o755)
+    out = tmp_path / "out"
+    done = make(f"BIN={tmp_path}", f"OUT={out}", "fetch", XDG_CACHE_HOME="/own")
+    assert done.returncode == 0, done.stderr
+    assert (out / "1-fetch.json").read_text() == "/own\n"
+
+
 def test_predict(stages, local):
     done, _ = stages("-s", "predict", f"INSTANCES={local.instances}")
     assert done.returncode == 0, done.stderr
