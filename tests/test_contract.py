@@ -42,7 +42,7 @@ BAD_INPUTS = {
 def test_bad_input_is_exit_3(outcome, faulty, local, name, snapshot):
     """And nothing is sent anywhere."""
     service = faulty(500)
-    env = service.env() | {"project_id": "p", "production_bucket": "b", "model_name": "m",
+    env = service.env() | {"project_id": "p", "production_bucket": "bucket", "model_name": "m",
                            "version_name": "v"}
     texts = []
     for what, content in BAD_INPUTS.items():
