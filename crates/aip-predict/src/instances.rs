@@ -1,7 +1,7 @@
 //! Instances, one after the other, each as JSON text: what the user wrote is
 //! what the service gets, digit for digit.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use deployment::Signature;
 use serde_json::value::RawValue;
@@ -23,6 +23,12 @@ pub(crate) fn read<'a>(
     signature: Option<&Signature>,
     file: &'a str,
 ) -> Result<Instances<'a>, Failure> {
+    let mut content = BufReader::with_capacity(128 * 1024, content);
+    // Nothing at all is what a stage that failed leaves to the next.
+    if content.fill_buf().map_err(|error| unreadable(file, &error))?.is_empty() {
+        return Err(Failure::input(format!("{file} is empty")).hint("give it instances"));
+    }
+    let content = Box::new(content);
     let each: Box<dyn Iterator<Item = _>> = match format {
         Format::Json => return json(content, file),
         Format::Jsonl => Box::new(lines(content, file)),
@@ -33,11 +39,9 @@ pub(crate) fn read<'a>(
 
 fn json<'a>(mut content: Box<dyn Read + 'a>, file: &str) -> Result<Instances<'a>, Failure> {
     let mut text = String::new();
-    content
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::failed(format!("cannot read '{file}'")).cause(&error))?;
+    content.read_to_string(&mut text).map_err(|error| unreadable(file, &error))?;
     let unusable = |error: serde_json::Error| {
-        Failure::input(format!("cannot use the instances in '{file}'"))
+        Failure::input(format!("cannot use the instances in {file}"))
             .cause(&error)
             .hint("give {\"instances\": [...]} or a list, or choose another --format")
     };
@@ -46,7 +50,7 @@ fn json<'a>(mut content: Box<dyn Read + 'a>, file: &str) -> Result<Instances<'a>
         let mut fields: std::collections::BTreeMap<String, Box<RawValue>> =
             serde_json::from_str(&text).map_err(unusable)?;
         let Some(list) = fields.remove("instances") else {
-            return Err(Failure::input(format!("'{file}' has no \"instances\""))
+            return Err(Failure::input(format!("{file} has no \"instances\""))
                 .hint("give {\"instances\": [...]} or a list"));
         };
         for (key, value) in fields {
@@ -60,16 +64,25 @@ fn json<'a>(mut content: Box<dyn Read + 'a>, file: &str) -> Result<Instances<'a>
     Ok(Instances { each: Box::new(each), beside })
 }
 
+/// Bytes that are not text are the input's fault, others the machine's.
+fn unreadable(file: &str, error: &io::Error) -> Failure {
+    let failure = match error.kind() {
+        io::ErrorKind::InvalidData => Failure::input(format!("{file} is not UTF-8 text")),
+        _ => Failure::failed(format!("cannot read {file}")),
+    };
+    failure.cause(error)
+}
+
 fn lines<'a>(
-    content: Box<dyn Read + 'a>,
+    content: Box<dyn BufRead + 'a>,
     file: &'a str,
 ) -> impl Iterator<Item = Result<String, Failure>> + 'a {
-    let lines = BufReader::with_capacity(128 * 1024, content).lines().enumerate();
+    let lines = content.lines().enumerate();
     lines.filter_map(move |(index, line)| {
         let line = match line {
             Ok(line) => line,
             Err(error) => {
-                return Some(Err(Failure::failed(format!("cannot read '{file}'")).cause(&error)));
+                return Some(Err(unreadable(file, &error)));
             }
         };
         let text = line.trim();
@@ -80,7 +93,7 @@ fn lines<'a>(
             Ok(_) => Ok(text.to_owned()),
             Err(error) => {
                 let number = index + 1;
-                Err(Failure::input(format!("line {number} of '{file}' is not JSON")).cause(&error))
+                Err(Failure::input(format!("line {number} of {file} is not JSON")).cause(&error))
             }
         })
     })
@@ -104,6 +117,7 @@ mod tests {
         let object = "{\"instances\": [[1.50, 12345678901234567890123], {\"a\": 1}]}";
         assert_eq!(all(object, Format::Json).unwrap(), want);
         assert!(all("{\"rows\": []}", Format::Json).unwrap_err().contains("no \\\"instances\\\""));
+        assert!(all("", Format::Jsonl).unwrap_err().contains("f is empty"));
         assert!(all("[1,", Format::Json).is_err() && all("3", Format::Json).is_err());
     }
 
@@ -117,6 +131,6 @@ mod tests {
     #[test]
     fn a_bad_line_is_named() {
         assert_eq!(all("[1]\n\n \"é\" \n", Format::Jsonl).unwrap(), ["[1]", "\"é\""]);
-        assert!(all("[1]\n{no}\n", Format::Jsonl).unwrap_err().contains("line 2 of 'f'"));
+        assert!(all("[1]\n{no}\n", Format::Jsonl).unwrap_err().contains("line 2 of f"));
     }
 }

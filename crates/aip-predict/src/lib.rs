@@ -7,7 +7,7 @@ mod request;
 mod table;
 
 use std::fs::File;
-use std::io::{BufReader, IsTerminal, Read};
+use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -101,7 +101,11 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     };
     let content = args.open(process)?;
     let signature = document.stages.fetch.as_ref().and_then(|fetch| fetch.signature.as_ref());
-    let instances = instances::read(content, format, signature, &args.instances)?;
+    let from = match args.instances.as_str() {
+        "-" => "stdin".to_owned(),
+        file => format!("'{file}'"),
+    };
+    let instances = instances::read(content, format, signature, &from)?;
     let output = args.output_format.unwrap_or_else(|| OutputFormat::of(format));
     asking.ask(&template, instances, output)
 }
@@ -128,7 +132,7 @@ impl Args {
             let file = File::open(&self.instances).map_err(|error| {
                 Failure::failed(format!("cannot open '{}'", self.instances)).cause(&error)
             })?;
-            return Ok(Box::new(BufReader::with_capacity(128 * 1024, file)));
+            return Ok(Box::new(file));
         }
         if std::io::stdin().is_terminal() {
             log::info!("reading instances from the terminal; end them with Ctrl-D");

@@ -24,7 +24,7 @@ pub(crate) fn rows<'a>(
     file: &'a str,
 ) -> Result<impl Iterator<Item = Result<String, Failure>> + 'a, Failure> {
     let unreadable = move |error: csv::Error| {
-        Failure::input(format!("cannot use the rows in '{file}'")).cause(&error)
+        Failure::input(format!("cannot use the rows in {file}")).cause(&error)
     };
     let mut reader = csv::Reader::from_reader(content);
     let header = reader.headers().map_err(unreadable)?.clone();
@@ -33,7 +33,7 @@ pub(crate) fn rows<'a>(
     let tensor = inputs.is_some_and(|inputs| inputs.first().is_some_and(|i| i["type"] == "tensor"));
     let kinds: Vec<_> = header.iter().map(|name| kind(inputs, tensor, name)).collect();
     if header.is_empty() {
-        return Err(Failure::input(format!("'{file}' is empty")).hint("give a header and rows"));
+        return Err(Failure::input(format!("{file} is empty")).hint("give a header and rows"));
     }
     check(&header, inputs.filter(|_| !tensor), file)?;
     Ok(reader.into_records().enumerate().map(move |(index, record)| {
@@ -44,7 +44,7 @@ pub(crate) fn rows<'a>(
                 name,
                 value(cell, *kind).ok_or_else(|| {
                     // The header is row 1.
-                    let place = format!("row {} of '{file}', column '{name}'", index + 2);
+                    let place = format!("row {} of {file}, column '{name}'", index + 2);
                     Failure::input(format!("{place}: '{cell}' does not fit the model's signature"))
                 })?,
             ));
@@ -91,7 +91,7 @@ fn check(
         return Ok(());
     }
     let has: Vec<_> = header.iter().collect();
-    Err(Failure::input(format!("'{file}' lacks the columns '{}'", missing.join("', '")))
+    Err(Failure::input(format!("{file} lacks the columns '{}'", missing.join("', '")))
         .hint(format!("its header has '{}'", has.join("', '"))))
 }
 
@@ -149,7 +149,7 @@ mod tests {
             ]
         );
         let bad = read("a,b,c\n1,2,true\nx,2,true\n", inputs.clone()).unwrap_err();
-        assert!(bad.contains("row 3 of 'f', column 'a': 'x'"), "{bad}");
+        assert!(bad.contains("row 3 of f, column 'a': 'x'"), "{bad}");
         assert!(read("a\n1\n", inputs).unwrap_err().contains("lacks the columns 'b', 'c'"));
     }
 
