@@ -214,6 +214,8 @@ def test_ctrl_c_says_how_to_go_on(pipeline, emulator, local, env, tmp_path):
     waiting = subprocess.Popen(
         [tool("aip-version"), "create"], env=env | pipeline.env, cwd=tmp_path, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A test run in the background ignores Ctrl-C, and its children with it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     waiting.stdin.write(pipeline.documents["model"])
     waiting.stdin.close()
