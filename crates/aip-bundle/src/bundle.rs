@@ -170,6 +170,7 @@ impl Bundle {
             requirements: self.requirements,
             notes: Extra::new(),
             extra: before.extra,
+            ..deployment::Bundle::default()
         }
     }
 }

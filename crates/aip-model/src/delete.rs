@@ -28,7 +28,7 @@ pub(crate) fn run(
     let mut document = args.names.read(process)?;
     let place = options.place(&mut document.spec)?;
     let name = place.model_name();
-    let request = gcp::ml::delete(&name);
+    let request = gcp::delete(&name);
     if document.spec.dry_run {
         return Ok(place.dry(process, &request));
     }

@@ -33,7 +33,7 @@ pub(crate) fn get(
     let place = options.place(&mut document.spec)?;
     let name = place.model_name();
     if document.spec.dry_run {
-        return Ok(place.dry(process, &gcp::ml::get(&name)));
+        return Ok(place.dry(process, &gcp::get(&name)));
     }
     let model = place.service.get(&name);
     Ok(Output::Json(model.map_err(|error| {
@@ -50,7 +50,7 @@ pub(crate) fn list(
     let place = options.service(&mut document.spec)?;
     let parent = place.project_name();
     if document.spec.dry_run {
-        return Ok(place.dry(process, &gcp::ml::get(&format!("{parent}/models"))));
+        return Ok(place.dry(process, &gcp::get(&format!("{parent}/models"))));
     }
     let models = place.service.list(&parent, "models").map_err(|error| {
         Failure::from(error).context(format!("cannot list the models of '{parent}'"))

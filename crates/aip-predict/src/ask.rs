@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use gcp::Request;
-use gcp::ml::Service;
+use gcp::{Service, ml};
 use serde_json::json;
 use serde_json::value::RawValue;
 use stage::{Failure, Output, Process};
@@ -67,7 +67,7 @@ impl Asking<'_> {
             _ => format!("instances {} to {}", first + 1, first + count),
         };
         let context = format!("cannot get predictions from '{}' for {which}", self.name);
-        let predictions = match self.service.predict(self.name, body) {
+        let predictions = match ml::predict(self.service, self.name, body) {
             Ok(Ok(predictions)) => predictions,
             Ok(Err(text)) => {
                 return Err(Failure::failed(context)

@@ -36,7 +36,7 @@ pub(crate) fn run(
     let version = version.require(&mut document.spec)?;
     let name = place.version_name(&version);
     if document.spec.dry_run {
-        return Ok(place.dry(process, &gcp::ml::delete(&name)));
+        return Ok(place.dry(process, &gcp::delete(&name)));
     }
     let deleted = delete(process, &place, &version, Duration::from_secs(args.timeout))?;
     info!("version '{name}' {}", if deleted { "is deleted" } else { "was not there" });
@@ -52,7 +52,7 @@ pub(crate) fn delete(
 ) -> Result<bool, Failure> {
     let doing = format!("delete version '{version}' of model '{}'", place.model);
     let service = &place.service;
-    let operation = match service.call(&gcp::ml::delete(&place.version_name(version))) {
+    let operation = match service.call(&gcp::delete(&place.version_name(version))) {
         Ok(operation) => operation,
         Err(error) if error.status() == Some(404) => return Ok(false),
         Err(error) => {

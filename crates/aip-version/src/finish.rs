@@ -2,7 +2,7 @@
 
 use aip::{Place, Waiting};
 use deployment::{Deployment, Extra};
-use gcp::{Request, ml};
+use gcp::Request;
 use log::info;
 use serde_json::{Value, json};
 use stage::{Failure, Process};
@@ -11,7 +11,7 @@ use stage::{Failure, Process};
 pub(crate) fn log_requests_by(place: &Place, version: &str, fields: &Extra) -> Option<Request> {
     let logging = fields.get("requestLoggingConfig")?;
     let body = json!({"requestLoggingConfig": logging});
-    Some(ml::patch(&place.version_name(version), "requestLoggingConfig", &body))
+    Some(gcp::patch(&place.version_name(version), "requestLoggingConfig", &body))
 }
 
 /// `found` is the version as it is, and may already log as it should.

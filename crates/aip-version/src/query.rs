@@ -35,7 +35,7 @@ pub(crate) fn get(
     let version = version.require(&mut document.spec)?;
     let name = place.version_name(&version);
     if document.spec.dry_run {
-        return Ok(place.dry(process, &gcp::ml::get(&name)));
+        return Ok(place.dry(process, &gcp::get(&name)));
     }
     let found = place.service.get(&name);
     Ok(Output::Json(found.map_err(|error| {
@@ -53,7 +53,7 @@ pub(crate) fn list(
     let place = options.place(&mut document.spec)?;
     let parent = place.model_name();
     if document.spec.dry_run {
-        return Ok(place.dry(process, &gcp::ml::get(&format!("{parent}/versions"))));
+        return Ok(place.dry(process, &gcp::get(&format!("{parent}/versions"))));
     }
     let versions = place.service.list(&parent, "versions").map_err(|error| {
         Failure::from(error).context(format!("cannot list the versions of model '{}'", place.model))

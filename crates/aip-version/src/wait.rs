@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aip::{Place, Waiting};
-use gcp::ml::{Outcome, operation_outcome};
+use gcp::{Outcome, operation_outcome};
 use serde_json::Value;
 use stage::{Failure, Output, Process};
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use deployment::names::{NAME_LIMIT, is_name};
 use deployment::{Spec, Target};
-use gcp::Credentials;
-use gcp::ml::Service;
+use gcp::{Credentials, Service};
 use stage::{Failure, settings};
 
 use crate::Place;

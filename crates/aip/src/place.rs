@@ -1,7 +1,6 @@
 //! A model at a service.
 
-use gcp::Request;
-use gcp::ml::{self, Service};
+use gcp::{Request, Service, ml};
 use serde_json::json;
 use stage::{Output, Process};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use deployment::Kind;
-use gcp::ml::{Outcome, Service, operation_outcome};
+use gcp::{Outcome, Service, operation_outcome};
 use serde_json::Value;
 use stage::{Failure, Process};
 

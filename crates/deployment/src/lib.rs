@@ -15,10 +15,10 @@ mod stages;
 pub use document::{API_VERSION, Deployment, KIND, Report, Severity};
 pub use kind::{Explain, Kind};
 pub use parse::{InputError, MAX_BYTES};
-pub use spec::{AiPlatform, Spec, Target};
+pub use spec::{AiPlatform, Spec, Target, Vertex};
 pub use stages::{
-    Bundle, Example, Fetch, File, Lineage, Model, Object, Package, Signature, Stages, Upload,
-    Version,
+    Builder, Bundle, Example, Fetch, File, Image, Lineage, Model, Object, Package, PushedImage,
+    Signature, Stages, Upload, Version,
 };
 
 /// Fields this build does not know: kept as they came.

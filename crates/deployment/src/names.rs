@@ -1,4 +1,4 @@
-//! Names and labels in the form that AI Platform takes them.
+//! Names, ids and labels in the form that the services take them.
 
 /// The longest name, and the longest label value.
 pub const NAME_LIMIT: usize = 128;
@@ -10,6 +10,28 @@ pub fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && name.len() <= NAME_LIMIT
+}
+
+/// The longest id of an endpoint or a model of Vertex AI.
+pub const ID_LIMIT: usize = 63;
+
+/// A name as the id of a Vertex AI endpoint or model: lower-case letters,
+/// digits and `-`, a letter first and no `-` last. Nothing where the name has
+/// no letter to begin with.
+pub fn resource_id(name: &str) -> Option<String> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let id: String = name.chars().map(plain).skip_while(|c| !c.is_ascii_lowercase()).collect();
+    let id = id.get(..ID_LIMIT).unwrap_or(&id).trim_end_matches('-');
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+/// Whether a name can be an alias of a Vertex AI model version, which no
+/// number can.
+pub fn is_alias(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && (2..=NAME_LIMIT).contains(&name.len())
 }
 
 /// Names of buckets, as far as their letters go; with dots they may be longer.
@@ -41,6 +63,20 @@ mod tests {
         }
         for name in ["", "1", "_a", "a-b", "é", "a b", &"a".repeat(NAME_LIMIT + 1)] {
             assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn ids_and_aliases_of_vertex() {
+        assert_eq!(resource_id("Iris Model_2!").unwrap(), "iris-model-2");
+        assert_eq!(resource_id("7 seas").unwrap(), "seas");
+        assert_eq!(resource_id("2024"), None);
+        assert_eq!(resource_id(&"a".repeat(80)).unwrap().len(), ID_LIMIT);
+        for alias in ["v3", "champion", "v1-rc2", "aB9"] {
+            assert!(is_alias(alias), "{alias}");
+        }
+        for alias in ["", "v", "3", "V3", "v_3", "v3-", "vA"] {
+            assert!(!is_alias(alias), "{alias}");
         }
     }
 

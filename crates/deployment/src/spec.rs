@@ -53,6 +53,9 @@ pub struct Spec {
     /// Settings of AI Platform Prediction alone.
     #[serde(skip_serializing_if = "AiPlatform::is_empty", default)]
     pub ai_platform: AiPlatform,
+    /// Settings of Vertex AI alone.
+    #[serde(skip_serializing_if = "Vertex::is_empty", default)]
+    pub vertex: Vertex,
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -80,13 +83,19 @@ impl Spec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
+    /// Vertex AI (aiplatform.googleapis.com, v1).
+    Vertex,
     /// AI Platform Prediction (ml.googleapis.com, v1).
     AiPlatform,
 }
 
 impl Target {
+    /// Where a deployment goes that does not say.
+    pub const DEFAULT: Self = Self::AiPlatform;
+
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Vertex => "vertex",
             Self::AiPlatform => "ai-platform",
         }
     }
@@ -103,8 +112,11 @@ impl std::str::FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
+            "vertex" => Ok(Self::Vertex),
             "ai-platform" => Ok(Self::AiPlatform),
-            other => Err(format!("'{other}' is not a target; this build knows 'ai-platform'")),
+            other => {
+                Err(format!("'{other}' is not a target; there are 'vertex' and 'ai-platform'"))
+            }
         }
     }
 }
@@ -129,6 +141,39 @@ pub struct AiPlatform {
 }
 
 impl AiPlatform {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Settings of Vertex AI; the API's resources in its own spelling.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Vertex {
+    /// Id of the endpoint; made of the model's name where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<String>,
+    /// Where images go, such as `europe-west1-docker.pkg.dev/acme/models`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_repository: Option<String>,
+    /// The image that ours is built on; `{python}` in it stands for `X.Y`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_image: Option<String>,
+    /// Fields of the API's `Endpoint`, besides its name.
+    #[serde(skip_serializing_if = "Extra::is_empty", default)]
+    pub endpoint: Extra,
+    /// Fields of the API's `Model`, besides what the bundle fixes.
+    #[serde(skip_serializing_if = "Extra::is_empty", default)]
+    pub model: Extra,
+    /// Fields of the API's `DeployedModel`, besides id and model.
+    #[serde(skip_serializing_if = "Extra::is_empty", default)]
+    pub deployed_model: Extra,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl Vertex {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -169,10 +169,78 @@ pub struct Bundle {
     pub python_version: String,
     /// What the package installs.
     pub requirements: Vec<String>,
+    /// The wheel, below `directory`; Vertex AI only, as all below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wheel: Option<File>,
+    /// The requirements resolved for the image's platform, with hashes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<File>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+    /// What the model answers to its own input example, so that a deployed
+    /// version can be held against it: a JSON object of `instances` and
+    /// `predictions`, below `directory`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<File>,
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub notes: Extra,
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+/// The container image that serves the model on Vertex AI.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    pub builder: Builder,
+    /// The OCI image layout, below the bundle's directory; `oci` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// The manifest's digest, `sha256:…`; unknown until a build elsewhere ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Bytes of all blobs, compressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The image that it is built on, by digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// An image that exists: of `--image`, or a prebuilt container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Whether the model lies in the image, and so need not be in the bucket.
+    #[serde(default)]
+    pub embeds_model: bool,
+    /// Of the API's `containerSpec`; absent where the container has none of
+    /// its own, as Google's prebuilt ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predict_route: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_route: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Who makes the image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Builder {
+    /// aip-bundle, as an OCI image layout.
+    #[default]
+    Oci,
+    /// Cloud Build, from the bundle's Dockerfile.
+    CloudBuild,
+    /// Somebody else: it exists.
+    Existing,
+    /// Google: a prebuilt container, which takes the model's files alone.
+    Prebuilt,
+    /// One that a later build within this version added.
+    #[serde(untagged)]
+    Other(String),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -189,13 +257,32 @@ pub struct Package {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Upload {
-    /// The MLmodel directory, `gs://…/`.
+    /// The MLmodel directory, `gs://…/`; empty where the image holds the model.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub deployment_uri: String,
     /// The source distributions, `gs://…`.
+    #[serde(default)]
     pub package_uris: Vec<String>,
+    #[serde(default)]
     pub objects: Vec<Object>,
+    /// The image in its registry; Vertex AI only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<PushedImage>,
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub notes: Extra,
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// An image in a registry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PushedImage {
+    /// `HOST/PATH@sha256:…`; by tag only where no digest could be had.
+    pub uri: String,
+    /// `sha256:…`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -205,7 +292,7 @@ pub struct Upload {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Model {
-    /// `projects/P/models/M`.
+    /// `projects/P/models/M`, or `projects/P/locations/L/endpoints/E`.
     pub name: String,
     /// Whether this run created it.
     pub created: bool,
@@ -220,7 +307,7 @@ pub struct Model {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Version {
-    /// `projects/P/models/M/versions/V`.
+    /// `projects/P/models/M/versions/V`, or `projects/P/locations/L/models/M@N`.
     pub name: String,
     /// Whether this run created it.
     pub created: bool,
@@ -232,6 +319,15 @@ pub struct Version {
     /// Whether the model's requests go here when they name no version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_default: Option<bool>,
+    /// The endpoint it is deployed to; Vertex AI only, as all below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Its id there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployed_model_id: Option<String>,
+    /// Its share of the endpoint's requests, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<u8>,
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub notes: Extra,
     #[serde(flatten)]

@@ -28,6 +28,17 @@ pub fn ml_endpoint(region: Option<&str>) -> String {
     }
 }
 
+/// Vertex AI's root for a location: a region, the multi-regions `us` and `eu`,
+/// or `global`. An override is taken as it is.
+pub fn vertex_endpoint(location: &str) -> String {
+    match (env("CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"), location) {
+        (Some(url), _) => trimmed(&with_scheme(url)),
+        (None, "global") => "https://aiplatform.googleapis.com".into(),
+        (None, "us" | "eu") => format!("https://aiplatform.{location}.rep.googleapis.com"),
+        (None, region) => format!("https://{region}-aiplatform.googleapis.com"),
+    }
+}
+
 /// A bare host is an emulator's.
 fn with_scheme(url: String) -> String {
     if url.contains("://") { url } else { format!("http://{url}") }

@@ -44,6 +44,9 @@ settings! {
     TRACKING_URI: "tracking-uri", "spec.trackingUri", ["tracking_uri", "MLFLOW_TRACKING_URI"];
     PREDICTION_SCRIPT: "prediction-script", "spec.predictionScript", ["prediction_script"];
     SETUP_FILE: "setup-file", "spec.setupFile", ["setup_file"];
+    ENDPOINT_ID: "endpoint-id", "spec.vertex.endpointId", [];
+    IMAGE_REPOSITORY: "image-repository", "spec.vertex.imageRepository", ["AIP_IMAGE_REPOSITORY"];
+    BASE_IMAGE: "base-image", "spec.vertex.baseImage", ["AIP_BASE_IMAGE"];
     WORK_DIR: "work-dir", "spec.workDir", ["tmp_dir"];
 }
 

@@ -4,9 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use transport::HttpError;
 
-use super::Service;
-use crate::Error;
 use crate::api::Request;
+use crate::{Error, Service};
 
 /// The largest request body that the service takes.
 /// <https://cloud.google.com/ai-platform/prediction/docs/online-predict>
@@ -19,32 +18,30 @@ struct Answer {
     error: Option<Box<RawValue>>,
 }
 
-impl Service {
-    /// Asks a model (its default version) or a version. The body is sent as it
-    /// is, and the predictions come back as the service wrote them.
-    ///
-    /// The service answers 200 even where the predictor fails, and says so in
-    /// the body.
-    pub fn predict(
-        &self,
-        name: &str,
-        body: Vec<u8>,
-    ) -> Result<Result<Box<RawValue>, String>, Error> {
-        let path = format!("/v1/{name}:predict");
-        let request = Request { body: Some(body), ..Request::new("POST", path) };
-        let answer = self.api().send(&request)?;
-        let url = format!("{}{}", self.api().root(), request.path);
-        let answer: Answer = serde_json::from_slice(&answer).map_err(|error| {
-            HttpError::unreadable("POST", &url, &format!("the answer is not JSON: {error}"))
-        })?;
-        match (answer.error, answer.predictions) {
-            (Some(error), _) => {
-                Ok(Err(serde_json::from_str(error.get()).unwrap_or_else(|_| error.to_string())))
-            }
-            (None, Some(predictions)) => Ok(Ok(predictions)),
-            (None, None) => {
-                Err(HttpError::unreadable("POST", &url, &"the answer has no predictions").into())
-            }
+/// Asks a model (its default version) or a version. The body is sent as it
+/// is, and the predictions come back as the service wrote them.
+///
+/// The service answers 200 even where the predictor fails, and says so in
+/// the body.
+pub fn predict(
+    service: &Service,
+    name: &str,
+    body: Vec<u8>,
+) -> Result<Result<Box<RawValue>, String>, Error> {
+    let path = format!("/v1/{name}:predict");
+    let request = Request { body: Some(body), ..Request::new("POST", path) };
+    let answer = service.api().send(&request)?;
+    let url = format!("{}{}", service.api().root(), request.path);
+    let answer: Answer = serde_json::from_slice(&answer).map_err(|error| {
+        HttpError::unreadable("POST", &url, &format!("the answer is not JSON: {error}"))
+    })?;
+    match (answer.error, answer.predictions) {
+        (Some(error), _) => {
+            Ok(Err(serde_json::from_str(error.get()).unwrap_or_else(|_| error.to_string())))
+        }
+        (None, Some(predictions)) => Ok(Ok(predictions)),
+        (None, None) => {
+            Err(HttpError::unreadable("POST", &url, &"the answer has no predictions").into())
         }
     }
 }
