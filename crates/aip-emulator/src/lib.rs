@@ -7,12 +7,14 @@
 mod auth;
 mod cli;
 mod connection;
+pub mod container;
 mod drain;
 mod error;
 mod faults;
 mod fields;
 mod guard;
 pub mod ml;
+pub mod registry;
 mod run;
 mod runtime;
 mod say;

@@ -71,6 +71,8 @@ impl Emulator {
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         app.ml.set_endpoint(format!("http://{address}"));
+        app.registry.set_host(address.to_string());
+        app.containers.set_endpoint(format!("http://{address}"));
         let (stop, stopped) = oneshot::channel::<()>();
         let service = crate::app(app.clone()).into_make_service_with_connect_info::<Connection>();
         let server = axum::serve(Acceptor(listener), service).with_graceful_shutdown(async {
@@ -100,6 +102,7 @@ impl Emulator {
             server.abort();
         }
         self.app.ml.shutdown().await;
+        self.app.containers.stop_all().await;
         drop((self.lock, self.temporary));
     }
 }

@@ -5,8 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::container::Containers;
 use crate::faults::Faults;
 use crate::ml::Ml;
+use crate::registry::Registry;
 use crate::storage::{Sessions, Store};
 use crate::traffic::Traffic;
 
@@ -27,6 +29,8 @@ pub struct Options {
 pub struct App {
     pub storage: Store,
     pub ml: Ml,
+    pub registry: Registry,
+    pub containers: Containers,
     pub options: Arc<Options>,
     pub(crate) sessions: Sessions,
     pub(crate) faults: Faults,
@@ -38,6 +42,8 @@ impl App {
         Ok(Self {
             storage: Store::open(&options.data_dir.join("storage"))?,
             ml: Ml::new(&options),
+            registry: Registry::open(&options.data_dir.join("registry"))?,
+            containers: Containers::new(&options),
             options: Arc::new(options),
             sessions: Sessions::default(),
             faults: Faults::default(),
