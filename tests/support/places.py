@@ -43,6 +43,7 @@ def base_env(home):
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "GIT_PYTHON_REFRESH": "quiet",
+        "AIP_TARGET": "ai-platform",
         "AIP_TEST_NO_RETRY_DELAY": "1",
         "AIP_HTTP_TIMEOUT": "30",
     }

@@ -108,7 +108,7 @@ fn run_ends_as_its_command() {
 
 #[test]
 fn run_sets_the_environment() {
-    let output = run("env; test -d \"$TMPDIR\" || true");
+    let output = run("env");
     let stdout = String::from_utf8(output.stdout).unwrap();
     let value = |name: &str| {
         let line = stdout.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
