@@ -4,6 +4,7 @@
 //! It shares no code with the clients it is for, or it would agree with their
 //! mistakes.
 
+mod api;
 mod auth;
 mod cli;
 mod connection;

@@ -1,22 +1,14 @@
 //! What exists: models, their versions, and operations. Kept in one JSON file.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::operation::Operation;
 use super::refusal::{no_model, no_version};
 use crate::error::ApiError;
-use crate::say::say;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Catalog {
@@ -140,125 +132,5 @@ fn extend(shown: &mut Value, spec: &Map<String, Value>) {
         if !is_default {
             shown[key] = value.clone();
         }
-    }
-}
-
-/// Now, as the API writes times.
-pub(super) fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
-}
-
-/// A number for names that carry their time: never the same twice.
-pub(super) fn epoch_millis() -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let next = |last: u64| now.max(last + 1);
-    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
-    last.map_or(now, next)
-}
-
-/// Another one for every change; base64, or Google's own client stumbles.
-pub(super) fn etag() -> String {
-    STANDARD.encode(&Sha256::digest(epoch_millis().to_be_bytes())[..8])
-}
-
-/// The catalog and its file.
-#[derive(Debug)]
-pub(super) struct Shared {
-    file: PathBuf,
-    catalog: Mutex<Catalog>,
-}
-
-impl Shared {
-    /// Takes up what an earlier run left. A file that cannot be read is put
-    /// aside, not overwritten.
-    pub(super) fn open(dir: &Path) -> Self {
-        let file = dir.join("catalog.json");
-        let read = std::fs::read(&file).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
-        let mut catalog: Catalog = read.unwrap_or_else(|err| {
-            if err.kind() != io::ErrorKind::NotFound {
-                say(&format!("cannot read '{}', starting without it: {err}", file.display()));
-                let _ = std::fs::rename(&file, file.with_extension("unreadable.json"));
-            }
-            Catalog::default()
-        });
-        catalog.close_interrupted();
-        Self { file, catalog: Mutex::new(catalog) }
-    }
-
-    pub(super) fn read<T>(&self, look: impl FnOnce(&Catalog) -> T) -> T {
-        look(&self.lock())
-    }
-
-    /// For what need not survive a restart.
-    pub(super) fn touch(&self, change: impl FnOnce(&mut Catalog)) {
-        change(&mut self.lock());
-    }
-
-    /// Changes the catalog and saves it. `change` must leave it as it was
-    /// when it refuses.
-    pub(super) fn change<T>(
-        &self,
-        change: impl FnOnce(&mut Catalog) -> Result<T, ApiError>,
-    ) -> Result<T, ApiError> {
-        let mut catalog = self.lock();
-        let done = change(&mut catalog)?;
-        self.save(&catalog).map_err(|err| {
-            say(&format!("cannot write '{}': {err}", self.file.display()));
-            ApiError::new(500, "INTERNAL", "The emulator cannot write its data directory.")
-        })?;
-        Ok(done)
-    }
-
-    fn save(&self, catalog: &Catalog) -> io::Result<()> {
-        let dir = self.file.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(dir)?;
-        let mut new = tempfile::NamedTempFile::new_in(dir)?;
-        serde_json::to_writer_pretty(&mut new, catalog)?;
-        new.persist(&self.file).map_err(|err| err.error)?;
-        Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Catalog> {
-        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_etags_never_repeat() {
-        let numbers: Vec<u64> = (0..1000).map(|_| epoch_millis()).collect();
-        assert!(numbers.is_sorted_by(|a, b| a < b));
-        assert_ne!(etag(), etag());
-        assert_eq!(STANDARD.decode(etag()).unwrap().len(), 8);
-    }
-
-    #[test]
-    fn a_catalog_comes_back_and_a_broken_one_is_put_aside() {
-        let dir = tempfile::tempdir().unwrap();
-        let shared = Shared::open(dir.path());
-        let model = Model {
-            spec: Map::from_iter([("description".to_owned(), "ä".into())]),
-            default_version: None,
-            etag: etag(),
-            versions: BTreeMap::new(),
-        };
-        shared
-            .change(|catalog| {
-                let project = catalog.projects.entry("p".to_owned()).or_default();
-                Ok(project.models.insert("m".to_owned(), model))
-            })
-            .unwrap();
-        let again = Shared::open(dir.path());
-        let shown = |shared: &Shared| shared.read(|c| c.model("p", "m").unwrap().show("n"));
-        assert_eq!(shown(&again), shown(&shared));
-
-        std::fs::write(dir.path().join("catalog.json"), "{").unwrap();
-        assert!(Shared::open(dir.path()).read(|c| c.projects.is_empty()));
-        assert!(dir.path().join("catalog.unreadable.json").exists());
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::catalog::{State, now};
+use super::catalog::State;
 use super::operation::{FAILED_PRECONDITION, Outcome, with_type};
 use super::snapshot::{Item, copy};
 use super::{Ml, versions};
+use crate::api::stamp::now;
 use crate::error::ApiError;
 use crate::runtime::{
     EnvironmentError, InstallError, Interpreter, StartError, Worker, install, restore, unexpected,

@@ -12,7 +12,6 @@ mod operations;
 mod page;
 mod predict;
 mod project;
-mod query;
 mod refusal;
 mod router;
 mod rules;
@@ -28,10 +27,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use router::router;
 
+use crate::api::running::Running;
+use crate::api::saved::Saved;
 use crate::runtime::{Environments, Interpreters};
 use crate::state::Options;
-use catalog::Shared;
-use running::Running;
+use catalog::Catalog;
 use workers::Workers;
 
 /// Models, versions, operations, and the workers that serve them.
@@ -43,7 +43,7 @@ struct Inner {
     /// Where the catalog and the deployed versions are kept
     dir: PathBuf,
     strict: bool,
-    catalog: Shared,
+    catalog: Saved<Catalog>,
     running: Running,
     workers: Workers,
     interpreters: Interpreters,
@@ -71,7 +71,7 @@ impl Ml {
         let environments = crate::runtime::cache_dir().unwrap_or_else(|| dir.join("envs"));
         Self(Arc::new(Inner {
             strict: options.strict_runtime,
-            catalog: Shared::open(&dir),
+            catalog: Saved::open(dir.join("catalog.json"), Catalog::close_interrupted),
             running: Running::default(),
             workers: Workers::default(),
             interpreters: Interpreters::new(options.pythons.clone(), uv.clone()),

@@ -6,13 +6,14 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::catalog::{Model, State, etag};
+use super::catalog::{Model, State};
 use super::operation::{Outcome, Subject, empty, with_type};
 use super::operations::started;
 use super::page::page;
 use super::refusal::{exists, invalid, no_version, precondition, quota};
 use super::router::Call;
 use super::{labels, mask, names, schema};
+use crate::api::stamp::etag;
 use crate::error::ApiError;
 
 const MAX_MODELS: usize = 100;

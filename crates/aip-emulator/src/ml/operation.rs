@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::catalog::{Catalog, State, epoch_millis, now};
+use super::catalog::{Catalog, State};
 use super::refusal::quota;
+use crate::api::stamp::{epoch_millis, now};
 use crate::error::ApiError;
 
 /// Creates and deletes that a project may have under way.

@@ -4,9 +4,10 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
-use super::catalog::{State, now};
+use super::catalog::State;
 use super::refusal::{malformed, precondition, quota, unimplemented};
 use super::router::Call;
+use crate::api::stamp::now;
 use crate::error::ApiError;
 use crate::runtime::PredictError;
 

@@ -1,5 +1,6 @@
 //! The ways in which the service said no.
 
+pub(super) use crate::api::refusal::{malformed, unimplemented};
 use crate::error::ApiError;
 
 /// One field is wrong, in the form that the service gave its own checks.
@@ -14,11 +15,6 @@ pub(super) fn invalid(name: &str, text: &str) -> ApiError {
 /// The request is well-formed, but not in this state or combination.
 pub(super) fn precondition(name: &str, text: &str) -> ApiError {
     field(400, "FAILED_PRECONDITION", name, text)
-}
-
-/// The request is not one that the API has.
-pub(super) fn malformed(text: &str) -> ApiError {
-    ApiError::new(400, "INVALID_ARGUMENT", text)
 }
 
 pub(super) fn exists(what: &str) -> ApiError {
@@ -45,9 +41,4 @@ pub(super) fn no_operation(name: &str) -> ApiError {
 
 pub(super) fn quota(text: &str) -> ApiError {
     ApiError::new(429, "RESOURCE_EXHAUSTED", text)
-}
-
-/// What the service had and the emulator has not.
-pub(super) fn unimplemented(what: &str) -> ApiError {
-    ApiError::new(501, "UNIMPLEMENTED", format!("The emulator does not have {what}."))
 }

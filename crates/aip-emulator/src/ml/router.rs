@@ -10,7 +10,8 @@ use axum::response::Response;
 use axum::routing::any;
 
 use super::refusal::unimplemented;
-use super::{Inner, models, names, operations, predict, project, query, versions};
+use super::{Inner, models, names, operations, predict, project, versions};
+use crate::api::query;
 use crate::error::ApiError;
 use crate::fields;
 use crate::state::App;
@@ -42,7 +43,10 @@ async fn dispatch(State(app): State<App>, request: Request) -> Result<Response, 
     let body = to_bytes(body, MAX_READ).await.map_err(|_| predict::too_large())?;
     let segments: Vec<&str> = target.segments.iter().map(String::as_str).collect();
     let method = parts.method.as_str();
-    let query = query::read(&parts.uri, method, &segments, &target.verb)?;
+    let query = match parameters(method, &segments, &target.verb) {
+        Some(own) => query::read(&parts.uri, own)?,
+        None => HashMap::new(),
+    };
     route(&Call { app, query, body }, method, &segments, &target.verb).await
 }
 
@@ -93,4 +97,21 @@ async fn route(
         }
         _ => Err(ApiError::new(404, "NOT_FOUND", "Method not found.")),
     }
+}
+
+/// As Google's description of the API has them; none for what the emulator
+/// refuses in any case.
+fn parameters(method: &str, segments: &[&str], verb: &str) -> Option<&'static [&'static str]> {
+    Some(match (method, segments, verb) {
+        (_, _, "explain" | "getIamPolicy" | "setIamPolicy" | "testIamPermissions")
+        | (_, ["projects", _, "jobs" | "locations", ..], _) => return None,
+        ("GET", ["projects", _, "operations"], "") => {
+            &["filter", "pageSize", "pageToken", "returnPartialSuccess"]
+        }
+        ("GET", ["projects", _, "models"] | ["projects", _, "models", _, "versions"], "") => {
+            &["filter", "pageSize", "pageToken"]
+        }
+        ("PATCH", _, "") => &["updateMask"],
+        _ => &[],
+    })
 }

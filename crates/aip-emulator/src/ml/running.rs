@@ -1,10 +1,6 @@
 //! The work behind operations, apart from the requests that asked for it.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
-
-use tokio::task::AbortHandle;
 
 use super::Ml;
 use super::catalog::Catalog;
@@ -12,45 +8,14 @@ use super::operation::Outcome;
 use crate::error::ApiError;
 use crate::say::say;
 
-/// The tasks behind operations that are not done.
-#[derive(Debug, Default)]
-pub(super) struct Running(Mutex<HashMap<String, AbortHandle>>);
-
-impl Running {
-    pub(super) fn abort(&self, key: &str) {
-        let task = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-        if let Some(task) = task {
-            task.abort();
-        }
-    }
-
-    pub(super) fn abort_all(&self) {
-        for (_, task) in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain() {
-            task.abort();
-        }
-    }
-}
-
 impl Ml {
-    /// Does an operation's work apart from the request that asked for it.
     pub(super) fn spawn(
         &self,
         project: &str,
         id: &str,
         work: impl Future<Output = ()> + Send + 'static,
     ) {
-        let key = format!("{project}/{id}");
-        let ml = self.clone();
-        // Held until the handle is in, so that the task's own removal comes after.
-        let mut running = self.0.running.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let task = tokio::spawn({
-            let key = key.clone();
-            async move {
-                work.await;
-                ml.0.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-            }
-        });
-        running.insert(key, task.abort_handle());
+        self.0.running.spawn(&format!("{project}/{id}"), work);
     }
 
     /// Ends an operation with the change that it made, unless it was cancelled

@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use super::catalog::{Model, State, Version, epoch_millis, etag, now};
+use super::catalog::{Model, State, Version};
 use super::deploy::Deployment;
 use super::operation::{Outcome, Subject, empty, with_type};
 use super::operations::started;
@@ -13,6 +13,7 @@ use super::page::page;
 use super::refusal::{exists, invalid, precondition, quota};
 use super::router::Call;
 use super::{labels, mask, models, names, rules, schema, snapshot};
+use crate::api::stamp::{epoch_millis, etag, now};
 use crate::error::ApiError;
 use crate::runtime::Interpreter;
 

@@ -26,17 +26,11 @@ const STANDARD: [&str; 12] = [
     "upload_protocol",
 ];
 
-/// The parameters, by their names in camel case. One that the method does not
-/// have is a mistake that would otherwise go unnoticed.
-pub(super) fn read(
-    uri: &Uri,
-    method: &str,
-    segments: &[&str],
-    verb: &str,
-) -> Result<HashMap<String, String>, ApiError> {
+/// The parameters, by their names in camel case. One that is neither standard
+/// nor the method's `own` is a mistake that would otherwise go unnoticed.
+pub(crate) fn read(uri: &Uri, own: &[&str]) -> Result<HashMap<String, String>, ApiError> {
     let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map_err(|_| malformed("The query of the request cannot be read."))?;
-    let Some(own) = own(method, segments, verb) else { return Ok(HashMap::new()) };
     let mut query = HashMap::new();
     for (name, value) in given {
         let standard = name.strip_prefix('$').unwrap_or(&name);
@@ -50,23 +44,6 @@ pub(super) fn read(
         }
     }
     Ok(query)
-}
-
-/// As Google's description of the API has them; none for what the emulator
-/// refuses in any case.
-fn own(method: &str, segments: &[&str], verb: &str) -> Option<&'static [&'static str]> {
-    Some(match (method, segments, verb) {
-        (_, _, "explain" | "getIamPolicy" | "setIamPolicy" | "testIamPermissions")
-        | (_, ["projects", _, "jobs" | "locations", ..], _) => return None,
-        ("GET", ["projects", _, "operations"], "") => {
-            &["filter", "pageSize", "pageToken", "returnPartialSuccess"]
-        }
-        ("GET", ["projects", _, "models"] | ["projects", _, "models", _, "versions"], "") => {
-            &["filter", "pageSize", "pageToken"]
-        }
-        ("PATCH", _, "") => &["updateMask"],
-        _ => &[],
-    })
 }
 
 /// Answers are JSON, in which enumerations are words.
@@ -94,7 +71,7 @@ mod tests {
 
     fn models(query: &str) -> Result<HashMap<String, String>, ApiError> {
         let uri = format!("http://h/v1/projects/p/models?{query}").parse().unwrap();
-        read(&uri, "GET", &["projects", "p", "models"], "")
+        read(&uri, &["filter", "pageSize", "pageToken"])
     }
 
     #[test]
