@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use log::{debug, trace};
 use reqwest::blocking::{Client, Response};
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect;
 use serde_json::Value;
 use transport::{HttpError, MAX_ERROR_BODY, Policy, is_loopback, redact, retry, silence};
@@ -29,6 +29,19 @@ pub struct Request {
     pub path: String,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Vec<u8>>,
+}
+
+/// An answer, as it came.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
 }
 
 impl Request {
@@ -75,6 +88,11 @@ impl Api {
         Ok(Self { root, client, credentials, policy: Policy::from_env() })
     }
 
+    /// The same caller at another host of the service.
+    pub(crate) fn at(&self, root: String) -> Result<Self, Error> {
+        Self::new(root, Arc::clone(&self.credentials))
+    }
+
     pub fn root(&self) -> &str {
         &self.root
     }
@@ -99,6 +117,11 @@ impl Api {
 
     /// The same for an answer that is passed on as it came.
     pub fn send(&self, request: &Request) -> Result<Vec<u8>, Error> {
+        self.exchange(request).map(|answer| answer.body)
+    }
+
+    /// The same where the answer's headers matter, too.
+    pub(crate) fn exchange(&self, request: &Request) -> Result<Answer, Error> {
         retry(&self.policy, || match self.once(request) {
             // A token may have ended its life since it was taken.
             Err(error) if error.status() == Some(401) && self.credentials.renew() => {
@@ -112,7 +135,7 @@ impl Api {
         format!("{}{}", self.root, request.path)
     }
 
-    fn once(&self, request: &Request) -> Result<Vec<u8>, Error> {
+    fn once(&self, request: &Request) -> Result<Answer, Error> {
         let url = self.url(request);
         let method = request.method;
         let verb = reqwest::Method::from_bytes(method.as_bytes()).unwrap_or_default();
@@ -135,9 +158,10 @@ impl Api {
         if !status.is_success() {
             return Err(refusal(method, &url, answer).into());
         }
+        let headers = answer.headers().clone();
         let body = answer.bytes().map_err(|error| no_answer(method, &url, &error))?;
         trace!("{status}: {}", String::from_utf8_lossy(&body[..body.len().min(2000)]));
-        Ok(body.into())
+        Ok(Answer { headers, body: body.into() })
     }
 }
 

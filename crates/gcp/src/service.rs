@@ -20,6 +20,11 @@ impl Service {
         Ok(Self { api: Api::new(root, credentials)? })
     }
 
+    /// The same caller at another host of the service.
+    pub fn at(&self, root: String) -> Result<Self, Error> {
+        Ok(Self { api: self.api.at(root)? })
+    }
+
     pub fn api(&self) -> &Api {
         &self.api
     }
