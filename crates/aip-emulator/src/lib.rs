@@ -15,6 +15,7 @@ mod faults;
 mod fields;
 mod guard;
 pub mod ml;
+mod pieces;
 pub mod registry;
 mod run;
 mod runtime;
