@@ -51,9 +51,10 @@ Examples:
   aip-emulator run --bucket models -- gcloud storage ls gs://models
   aip-emulator serve --listen 127.0.0.1:8085 --data-dir ~/.aip-emulator";
 
-/// Google Cloud on loopback: Cloud Storage, AI Platform, access tokens
+/// Google Cloud on loopback: Cloud Storage, AI Platform, a registry of images,
+/// access tokens
 ///
-/// Predictors that are deployed to it run for real, as the user who started
+/// Predictors and images that are deployed to it run for real, as the user who started
 /// it, and so it listens on loopback only.
 #[derive(Debug, Parser)]
 #[command(name = "aip-emulator", version, after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"))]
@@ -102,7 +103,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Default, Args)]
 struct Common {
-    /// Keep buckets, objects, models and versions here, across restarts
+    /// Keep buckets, images, models and versions here, across restarts
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
@@ -117,6 +118,10 @@ struct Common {
     /// Refuse the Python versions that the service did not have
     #[arg(long)]
     strict_runtime: bool,
+
+    /// Take an image's layers by PATCH too, as docker and skopeo push them
+    #[arg(long)]
+    streamed_uploads: bool,
 
     /// Use this interpreter for a Python version, as in 3.7=/usr/bin/python3.7
     /// (repeatable)
@@ -139,6 +144,7 @@ impl Common {
             strict_runtime: self.strict_runtime,
             pythons: self.pythons.into_iter().collect::<BTreeMap<_, _>>(),
             require_token: self.require_token,
+            streamed_uploads: self.streamed_uploads,
         };
         Config { listen, data_dir: self.data_dir, traffic_log: self.traffic_log, options }
     }

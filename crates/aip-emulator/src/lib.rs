@@ -42,6 +42,7 @@ pub fn app(state: App) -> axum::Router {
         .layer(from_fn_with_state(state.clone(), auth::require));
     let router = services
         .merge(token::router())
+        .merge(registry::router())
         .layer(from_fn_with_state(state.clone(), faults::inject))
         .merge(faults::router())
         .fallback(async || ApiError::storage(404, "notFound", "Not Found"))

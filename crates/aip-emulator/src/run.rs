@@ -21,7 +21,7 @@ pub(crate) async fn run(
     let mut signals = Signals::new().map_err(CliError::Signals)?;
     let emulator = Emulator::start(config).await?;
     let outcome = match create_buckets(&emulator, buckets) {
-        Ok(()) => Ok(execute(&emulator.url(), command, &mut signals).await),
+        Ok(()) => Ok(execute(&emulator, command, &mut signals).await),
         Err(err) => Err(err),
     };
     emulator.stop().await;
@@ -42,9 +42,9 @@ fn create_buckets(emulator: &Emulator, buckets: &[String]) -> Result<(), CliErro
     Ok(())
 }
 
-async fn execute(url: &str, command: &[OsString], signals: &mut Signals) -> u8 {
+async fn execute(emulator: &Emulator, command: &[OsString], signals: &mut Signals) -> u8 {
     let Some((program, arguments)) = command.split_first() else { return 127 };
-    let spawned = Command::new(program).args(arguments).envs(environment(url)).spawn();
+    let spawned = Command::new(program).args(arguments).envs(environment(emulator)).spawn();
     let waited = match spawned {
         Ok(child) => wait(child, signals).await,
         Err(err) => {
@@ -88,13 +88,18 @@ fn exit_code(status: ExitStatus) -> u8 {
 }
 
 /// What leads our tools, gcloud and Google's client libraries here.
-fn environment(url: &str) -> Vec<(&'static str, String)> {
+fn environment(emulator: &Emulator) -> Vec<(&'static str, String)> {
+    let (url, registry) = (emulator.url(), emulator.registry());
     let mut variables = vec![
-        ("AIP_EMULATOR_URL", url.to_owned()),
-        ("STORAGE_EMULATOR_HOST", url.to_owned()),
+        ("AIP_EMULATOR_URL", url.clone()),
+        ("STORAGE_EMULATOR_HOST", url.clone()),
         ("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", format!("{url}/storage/v1/")),
         ("CLOUDSDK_API_ENDPOINT_OVERRIDES_ML", format!("{url}/")),
         ("CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM", format!("{url}/")),
+        ("CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY", format!("{url}/")),
+        ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBUILD", format!("{url}/")),
+        ("AIP_IMAGE_REPOSITORY", format!("{registry}/emulator/models")),
+        ("AIP_BASE_IMAGE", format!("{registry}/library/python:{{python}}-slim")),
         // gcloud puts any other region before the host's name
         ("CLOUDSDK_AI_PLATFORM_REGION", "global".to_owned()),
         ("CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true".to_owned()),

@@ -29,6 +29,7 @@ fn announce(emulator: &Emulator) -> Result<(), CliError> {
         "url": emulator.url(),
         "pid": std::process::id(),
         "dataDir": emulator.data_dir(),
+        "registry": emulator.registry(),
     });
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(CliError::Stdout)

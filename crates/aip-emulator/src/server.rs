@@ -86,6 +86,11 @@ impl Emulator {
         format!("http://{}", self.address)
     }
 
+    /// Where images are pushed to: `HOST:PORT`.
+    pub fn registry(&self) -> String {
+        self.address.to_string()
+    }
+
     pub fn data_dir(&self) -> &Path {
         &self.app.options.data_dir
     }

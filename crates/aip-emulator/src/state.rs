@@ -23,6 +23,8 @@ pub struct Options {
     pub pythons: BTreeMap<String, PathBuf>,
     /// Answer 401 to a request without a bearer token
     pub require_token: bool,
+    /// Take a blob in one PATCH, as docker and skopeo send it
+    pub streamed_uploads: bool,
 }
 
 #[derive(Clone)]

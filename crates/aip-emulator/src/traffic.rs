@@ -16,6 +16,7 @@ use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::registry;
 use crate::storage::{boundary, first_part};
 
 /// Longer bodies are content, not messages.
@@ -81,6 +82,9 @@ enum Kind {
 
 impl Kind {
     fn of(parts: &request::Parts) -> Self {
+        if registry::is_content(parts.uri.path()) {
+            return Self::Content;
+        }
         if !["/upload/", "/resumable/"].iter().any(|root| parts.uri.path().starts_with(root)) {
             return Self::Message;
         }
@@ -165,8 +169,10 @@ fn headers(headers: &HeaderMap) -> Value {
 }
 
 fn redact(mut body: Value) -> Value {
-    if let Some(token) = body.get_mut("access_token") {
-        *token = "REDACTED".into();
+    for name in ["access_token", "token"] {
+        if let Some(token) = body.get_mut(name) {
+            *token = "REDACTED".into();
+        }
     }
     body
 }

@@ -1,8 +1,11 @@
 //! What the service would say with a status.
 
-use crate::error::ApiError;
+use axum::response::{IntoResponse as _, Response};
 
-pub(super) fn refusal(code: u16, method: &str) -> ApiError {
+use crate::error::ApiError;
+use crate::registry;
+
+pub(super) fn refusal(code: u16, method: &str) -> Response {
     let (status, reason, message) = match code {
         400 => ("INVALID_ARGUMENT", "invalid", "Request contains an invalid argument."),
         401 => ("UNAUTHENTICATED", "authError", "Request had invalid authentication credentials."),
@@ -19,8 +22,10 @@ pub(super) fn refusal(code: u16, method: &str) -> ApiError {
         _ => ("UNKNOWN", "unknown", "The request failed."),
     };
     if method.starts_with("storage.") {
-        ApiError::storage(code, reason, message)
+        ApiError::storage(code, reason, message).into_response()
+    } else if method.starts_with("docker.") {
+        registry::refusal(code, message)
     } else {
-        ApiError::new(code, status, message)
+        ApiError::new(code, status, message).into_response()
     }
 }

@@ -25,7 +25,7 @@ pub(crate) async fn inject(State(app): State<App>, request: Request, next: Next)
     match (armed.instruction.fault, armed.instruction.after) {
         (Fault::BreakStream, after) => break_answer(armed, after.unwrap_or(1), request, next).await,
         (fault, None) => at_once(fault, &armed, method, request, next).await,
-        (_, Some(after)) if method == "storage.objects.insert" => {
+        (_, Some(after)) if matches!(method, "storage.objects.insert" | "docker.blobs.upload") => {
             during_upload(armed, after, method, request, next).await
         }
         (_, Some(after)) => break_answer(armed, after, request, next).await,
@@ -80,7 +80,7 @@ async fn break_answer(armed: Armed, after: u64, request: Request, next: Next) ->
 
 fn instead(fault: Fault, method: &str, connection: Option<&Connection>) -> Response {
     match (fault, connection) {
-        (Fault::Status(code), _) => answer::refusal(code, method).into_response(),
+        (Fault::Status(code), _) => answer::refusal(code, method),
         (_, Some(connection)) => {
             connection.reset();
             StatusCode::SERVICE_UNAVAILABLE.into_response()

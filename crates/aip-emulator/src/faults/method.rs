@@ -2,6 +2,8 @@
 
 use axum::http::{Method, Uri};
 
+use crate::registry;
+
 /// `*` is one segment. Before the verb of `name:verb` stands `*` as well.
 const METHODS: &[(&str, &str, &str)] = &[
     ("storage.buckets.list", "GET", "/storage/v1/b"),
@@ -45,14 +47,14 @@ const METHODS: &[(&str, &str, &str)] = &[
 ];
 
 pub(super) fn exists(name: &str) -> bool {
-    METHODS.iter().any(|(method, ..)| *method == name)
+    METHODS.iter().any(|(method, ..)| *method == name) || registry::METHODS.contains(&name)
 }
 
 pub(super) fn of(method: &Method, uri: &Uri) -> Option<&'static str> {
     let found = METHODS.iter().find(|(_, verb, pattern)| {
         (*verb == "*" || *verb == method.as_str()) && matches(pattern, uri.path())
     });
-    found.map(|(name, ..)| *name)
+    found.map(|(name, ..)| *name).or_else(|| registry::method(method.as_str(), uri.path()))
 }
 
 fn matches(pattern: &str, path: &str) -> bool {
@@ -89,6 +91,7 @@ mod tests {
                 "/v1/projects/p/models/m/versions/v:setDefault",
                 Some("ml.projects.models.versions.setDefault"),
             ),
+            (Method::PUT, "/artifacts-uploads/a/b/uploads/1?digest=x", Some("docker.blobs.upload")),
             (Method::GET, "/v1/projects/p/models/m:predict", None),
             (Method::GET, "/", None),
         ];

@@ -1,5 +1,6 @@
 //! Images as those who run them see them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -34,6 +35,7 @@ pub struct Config {
     pub cmd: Option<Vec<String>>,
     pub working_dir: String,
     pub user: String,
+    pub labels: Option<BTreeMap<String, String>>,
 }
 
 /// Why there is no such image, as Vertex AI says it of one it cannot pull.
@@ -41,8 +43,12 @@ pub struct Config {
 pub enum ImageError {
     #[error("Invalid image URI '{0}'.")]
     Invalid(String),
-    #[error("The image '{0}' is not in Artifact Registry.")]
+    #[error("Image '{0}' must be in Artifact Registry.")]
     Elsewhere(String),
-    #[error("The image '{0}' was not found.")]
+    #[error("Image '{0}' not found.")]
     NotFound(String),
+    #[error("Image '{0}' is not built for linux/amd64.")]
+    OtherPlatform(String),
+    #[error("Image '{0}' cannot be pulled: {1}.")]
+    Broken(String, String),
 }

@@ -56,6 +56,7 @@ fn serve_until_a_signal() {
         assert_eq!(line["pid"], child.id());
         let url = line["url"].as_str().unwrap();
         assert!(url.starts_with("http://127.0.0.1:"));
+        assert_eq!(format!("http://{}", line["registry"].as_str().unwrap()), url);
         let answer = ureq::get(format!("{url}/storage/v1/b?project=p")).call().unwrap();
         assert_eq!(answer.status(), 200);
         let data_dir = Path::new(line["dataDir"].as_str().unwrap());
@@ -119,6 +120,13 @@ fn run_sets_the_environment() {
     assert_eq!(value("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"), format!("{url}/storage/v1/"));
     assert_eq!(value("CLOUDSDK_API_ENDPOINT_OVERRIDES_ML"), format!("{url}/"));
     assert_eq!(value("CLOUDSDK_AI_PLATFORM_REGION"), "global");
+    for service in ["AIPLATFORM", "ARTIFACTREGISTRY", "CLOUDBUILD"] {
+        let name = format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{service}");
+        assert_eq!(value(&name), format!("{url}/"));
+    }
+    let registry = url.strip_prefix("http://").unwrap();
+    assert_eq!(value("AIP_IMAGE_REPOSITORY"), format!("{registry}/emulator/models"));
+    assert_eq!(value("AIP_BASE_IMAGE"), format!("{registry}/library/python:{{python}}-slim"));
     assert!(!value("CLOUDSDK_CORE_PROJECT").is_empty());
 }
 

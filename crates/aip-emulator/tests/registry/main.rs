@@ -1,0 +1,8 @@
+//! Images: pushed, pulled, and run.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod auth;
+mod blobs;
+mod harness;
+mod manifests;
