@@ -86,8 +86,8 @@ impl HttpError {
     }
 }
 
-/// Code and message of an error body. Google's, Cloud Storage's, MLflow's and
-/// FastAPI's are JSON; login pages and proxies are not, and a page of HTML
+/// Code and message of an error body. Google's, Cloud Storage's, MLflow's,
+/// FastAPI's and the registries' are JSON; login pages and proxies are not, and a page of HTML
 /// helps nobody.
 fn describe(body: &[u8]) -> (Option<String>, Option<String>) {
     let string = |value: &Value| match value {
@@ -105,12 +105,14 @@ fn describe(body: &[u8]) -> (Option<String>, Option<String>) {
     let error = &value["error"];
     let code = string(&error["status"])
         .or_else(|| string(&error["errors"][0]["reason"]))
-        .or_else(|| string(&value["error_code"]));
+        .or_else(|| string(&value["error_code"]))
+        .or_else(|| string(&value["errors"][0]["code"]));
     let message = string(&error["message"])
         .or_else(|| string(&value["error_description"]))
         .or_else(|| string(error))
         .or_else(|| string(&value["message"]))
-        .or_else(|| string(&value["detail"]));
+        .or_else(|| string(&value["detail"]))
+        .or_else(|| string(&value["errors"][0]["message"]));
     (code, message)
 }
 
@@ -156,6 +158,8 @@ mod tests {
         assert_eq!(shown(404, storage), "GET http://h/x: 404 notFound: No.");
         assert_eq!(shown(404, mlflow), "GET http://h/x: 404 RESOURCE_DOES_NOT_EXIST: No.");
         assert_eq!(shown(404, r#"{"detail":"No."}"#), "GET http://h/x: 404: No.");
+        let registry = r#"{"errors":[{"code":"NAME_UNKNOWN","message":"No.","detail":{}}]}"#;
+        assert_eq!(shown(404, registry), "GET http://h/x: 404 NAME_UNKNOWN: No.");
         let token = r#"{"error":"invalid_grant","error_description":"No."}"#;
         assert_eq!(shown(400, token), "GET http://h/x: 400: No.");
         assert_eq!(
