@@ -44,6 +44,12 @@ impl Reference {
         Self { tag: None, digest: Some(digest.clone()), ..self.clone() }
     }
 
+    /// Whether a host is Google's Artifact Registry, or Container Registry
+    /// before it, which take Google's access tokens.
+    pub fn is_google(host: &str) -> bool {
+        host.ends_with("-docker.pkg.dev") || host == "gcr.io" || host.ends_with(".gcr.io")
+    }
+
     /// `HOST/PATH`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.host, self.repository)
@@ -163,6 +169,16 @@ mod tests {
         assert_eq!(parsed("127.0.0.1:5000/x").root(), "http://127.0.0.1:5000");
         assert_eq!(parsed("localhost:5000/x").root(), "http://localhost:5000");
         assert_eq!(parsed("10.0.0.1:5000/x").root(), "https://10.0.0.1:5000");
+    }
+
+    #[test]
+    fn googles_hosts() {
+        for host in ["europe-west1-docker.pkg.dev", "gcr.io", "eu.gcr.io"] {
+            assert!(Reference::is_google(host), "{host}");
+        }
+        for host in ["docker.pkg.dev.example.com", "xgcr.io", "docker.io", "127.0.0.1:5000"] {
+            assert!(!Reference::is_google(host), "{host}");
+        }
     }
 
     #[test]

@@ -34,7 +34,11 @@ impl Registry {
     /// registry asks for is answered as Docker does: with what `docker login`
     /// left, or nobody's name.
     pub fn new(host: &str, given: Option<Arc<dyn Credential>>) -> Self {
-        let root = root_of(host);
+        Self::at(host, root_of(host), given)
+    }
+
+    /// The same where the registry of that name is reached elsewhere.
+    pub fn at(host: &str, root: String, given: Option<Arc<dyn Credential>>) -> Self {
         let agent = transport::agent(&root);
         let auth = auth::Auth::new(host, given);
         Self { host: host.into(), root, agent, auth, policy: Policy::from_env() }
