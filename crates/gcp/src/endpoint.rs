@@ -1,5 +1,7 @@
 //! Where the services are: Google's hosts, or what the ecosystem's variables say.
 
+use transport::is_loopback;
+
 fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -37,6 +39,32 @@ pub fn vertex_endpoint(location: &str) -> String {
         (None, "us" | "eu") => format!("https://aiplatform.{location}.rep.googleapis.com"),
         (None, region) => format!("https://{region}-aiplatform.googleapis.com"),
     }
+}
+
+/// Cloud Build's root.
+pub fn build_endpoint() -> String {
+    match env("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBUILD") {
+        Some(url) => trimmed(&with_scheme(url)),
+        None => "https://cloudbuild.googleapis.com".into(),
+    }
+}
+
+/// Cloud Logging's root, for the logs of a service at `root`: what an emulator
+/// does is not in Google's logs.
+pub fn logging_endpoint(root: &str) -> Option<String> {
+    match env("CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING") {
+        Some(url) => Some(trimmed(&with_scheme(url))),
+        None if is_loopback(root) => None,
+        None => Some("https://logging.googleapis.com".into()),
+    }
+}
+
+/// Where a registry of Artifact Registry's is, if not at its own host: at the
+/// emulator that stands for all of them. An override elsewhere is the management
+/// API's, which is another matter.
+pub(crate) fn registry_endpoint() -> Option<String> {
+    let url = env("CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY").map(with_scheme)?;
+    is_loopback(&url).then(|| trimmed(&url))
 }
 
 /// A bare host is an emulator's.
