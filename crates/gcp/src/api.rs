@@ -108,11 +108,7 @@ impl Api {
 
     /// Sends it, again where that may help, and reads the JSON answer.
     pub fn call(&self, request: &Request) -> Result<Value, Error> {
-        let body = self.send(request)?;
-        serde_json::from_slice(&body).map_err(|error| {
-            let message = format!("the answer is not JSON: {error}");
-            HttpError::unreadable(request.method, &self.url(request), &message).into()
-        })
+        self.read(request, &self.send(request)?)
     }
 
     /// The same for an answer that is passed on as it came.
@@ -122,13 +118,34 @@ impl Api {
 
     /// The same where the answer's headers matter, too.
     pub(crate) fn exchange(&self, request: &Request) -> Result<Answer, Error> {
-        retry(&self.policy, || match self.once(request) {
-            // A token may have ended its life since it was taken.
+        self.again(|| self.authorized(request))
+    }
+
+    /// Sends it once, whatever becomes of it.
+    pub(crate) fn call_once(&self, request: &Request) -> Result<Value, Error> {
+        self.read(request, &self.authorized(request)?.body)
+    }
+
+    /// Does `work` again while that may help, as patiently as this service is asked.
+    pub(crate) fn again<T>(&self, work: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+        retry(&self.policy, work)
+    }
+
+    fn read(&self, request: &Request, body: &[u8]) -> Result<Value, Error> {
+        serde_json::from_slice(body).map_err(|error| {
+            let message = format!("the answer is not JSON: {error}");
+            HttpError::unreadable(request.method, &self.url(request), &message).into()
+        })
+    }
+
+    /// A token may have ended its life since it was taken.
+    fn authorized(&self, request: &Request) -> Result<Answer, Error> {
+        match self.once(request) {
             Err(error) if error.status() == Some(401) && self.credentials.renew() => {
                 self.once(request)
             }
             done => done,
-        })
+        }
     }
 
     fn url(&self, request: &Request) -> String {

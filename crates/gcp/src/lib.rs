@@ -23,4 +23,4 @@ pub use endpoint::{
 };
 pub use error::Error;
 pub use operation::{Outcome, operation_outcome};
-pub use service::{Service, delete, get, patch};
+pub use service::{Called, Service, delete, get, patch};

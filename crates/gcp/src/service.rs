@@ -15,6 +15,13 @@ pub struct Service {
     api: Api,
 }
 
+/// What came of a request that may have been done before its answer was lost.
+#[derive(Debug)]
+pub enum Called<T> {
+    Answer(Value),
+    Found(T),
+}
+
 impl Service {
     pub fn new(root: String, credentials: Arc<Credentials>) -> Result<Self, Error> {
         Ok(Self { api: Api::new(root, credentials)? })
@@ -31,6 +38,24 @@ impl Service {
 
     pub fn call(&self, request: &Request) -> Result<Value, Error> {
         self.api.call(request)
+    }
+
+    /// For what must not be done twice: where the answer to a request was lost,
+    /// `find` is asked, before the next attempt, whether it was done after all.
+    pub fn call_unless<T>(
+        &self,
+        request: &Request,
+        find: impl Fn() -> Result<Option<T>, Error>,
+    ) -> Result<Called<T>, Error> {
+        let mut sent = false;
+        self.api.again(|| {
+            if std::mem::replace(&mut sent, true)
+                && let Some(found) = find()?
+            {
+                return Ok(Called::Found(found));
+            }
+            self.api.call_once(request).map(Called::Answer)
+        })
     }
 
     pub fn get(&self, name: &str) -> Result<Value, Error> {
