@@ -1,6 +1,6 @@
 //! Make sure the model exists.
 
-use aip::Place;
+use aip::ai_platform::Place;
 use deployment::{Deployment, Extra};
 use log::{info, warn};
 use serde_json::{Value, json};
@@ -44,12 +44,13 @@ pub(crate) fn run(
     let mut document = process.read_document()?;
     document.uploaded()?;
     let place = options.place(&mut document.spec)?;
+    let place = place.ai_platform("model to create")?;
     let model = &mut document.spec.ai_platform.model;
-    aip::check_objects("model", model, &["labels"])?;
+    aip::check_objects("spec.aiPlatform.model", model, &["labels"])?;
     args.write_to(model);
     document.forget_results(STAGE);
 
-    let wanted = resource(&document, &place);
+    let wanted = resource(&document, place);
     let request = gcp::ml::create_model(&place.project, &wanted);
     let mut created = false;
     if document.spec.dry_run {
@@ -61,11 +62,11 @@ pub(crate) fn run(
             // run may create it.
             Err(error) if error.status() == Some(409) => {
                 let found = place.service.get(&place.model_name());
-                let found = found.map_err(|error| refused(error, &place))?;
+                let found = found.map_err(|error| refused(error, place))?;
                 differences(&mut document, &wanted, &found);
                 false
             }
-            Err(error) => return Err(refused(error, &place)),
+            Err(error) => return Err(refused(error, place)),
         };
         info!("{} model '{}'", if created { "created" } else { "found" }, place.model_name());
     }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use aip::Waiting;
+use aip::{Place, Subject, Waiting};
 use log::info;
 use serde_json::json;
 use stage::{Failure, Output, Process};
 
-/// Remove a model that has no versions
+/// Remove a model that has no versions; on Vertex AI, an endpoint to which none
+/// is deployed
 ///
-/// A model that is gone already is as good as removed.
+/// What is gone already is as good as removed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,35 +26,28 @@ pub(crate) fn run(
     options: &aip::Options,
     args: &Args,
 ) -> Result<Output, Failure> {
-    let mut document = args.names.read(process)?;
-    let place = options.place(&mut document.spec)?;
-    let name = place.model_name();
-    let request = gcp::delete(&name);
-    if document.spec.dry_run {
-        return Ok(place.dry(process, &request));
-    }
-    let doing = format!("delete model '{}'", place.model);
-    let deleted = match place.service.call(&request) {
-        Ok(operation) => {
-            let waiting = Waiting {
-                doing,
-                resume: "run the same command again".into(),
-                timeout: Duration::from_secs(600),
-            };
-            aip::wait_for_operation(process, &place.service, &waiting, &operation)?;
-            true
+    let subject = Subject::model(process, options, &args.names)?;
+    let (name, what, hint) = match &subject.place {
+        Place::AiPlatform(place) => {
+            let hint = "delete its versions first: aip-version list, aip-version delete";
+            (place.model_name(), format!("model '{}'", place.model), hint)
         }
-        Err(error) if error.status() == Some(404) => false,
-        Err(error) => {
-            let refused = error.status() == Some(400);
-            let failure = Failure::from(error).context(format!("cannot {doing}"));
-            return Err(if refused {
-                failure.hint("delete its versions first: aip-version list, aip-version delete")
-            } else {
-                failure
-            });
+        Place::Vertex(place) => {
+            let hint = "delete what is deployed to it first: aip-version list, \
+                aip-version delete --last";
+            (place.endpoint_name(), format!("endpoint '{}'", place.endpoint_id), hint)
         }
     };
-    info!("model '{name}' {}", if deleted { "is deleted" } else { "was not there" });
+    let request = gcp::delete(&name);
+    if let Some(dry) = subject.dry(std::slice::from_ref(&request)) {
+        return Ok(dry);
+    }
+    let waiting = Waiting {
+        doing: format!("delete {what}"),
+        resume: "run the same command again".into(),
+        timeout: Duration::from_secs(600),
+    };
+    let deleted = aip::delete(process, subject.place.service(), &request, &waiting, hint)?;
+    info!("{what} {}", if deleted { "is deleted" } else { "was not there" });
     Ok(Output::Json(json!({"name": name, "deleted": deleted})))
 }

@@ -1,27 +1,34 @@
-//! Show models.
+//! Show what versions belong to.
 
-use serde_json::Value;
+use aip::{Place, Subject};
 use stage::{Failure, Output, Process};
 
-/// Show a model, with its default version
+/// Show a model, with its default version; on Vertex AI, its endpoint
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   aip-model get --project acme --model iris
-  aip-model get --document 4-model.json | jq .defaultVersion.name")]
+  aip-model get --document 4-model.json | jq .trafficSplit
+  aip-model get --target ai-platform --document 4-model.json | jq .defaultVersion.name")]
 pub(crate) struct GetArgs {
     #[command(flatten)]
     names: aip::Names,
 }
 
-/// List the project's models, all pages
+/// List the project's models, all pages; on Vertex AI, a region's endpoints
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  aip-model list --project acme | jq -r '.models[].name'")]
+  aip-model list --project acme | jq -r '.endpoints[].displayName'
+  aip-model list --project acme --filter labels.managed_by=mlflow-aip
+  aip-model list --project acme --target ai-platform | jq -r '.models[].name'")]
 pub(crate) struct ListArgs {
     #[command(flatten)]
     names: aip::Names,
+
+    /// Only what fits, in the service's own language
+    #[arg(long, value_name = "EXPRESSION")]
+    filter: Option<String>,
 }
 
 pub(crate) fn get(
@@ -29,16 +36,15 @@ pub(crate) fn get(
     options: &aip::Options,
     args: &GetArgs,
 ) -> Result<Output, Failure> {
-    let mut document = args.names.read(process)?;
-    let place = options.place(&mut document.spec)?;
-    let name = place.model_name();
-    if document.spec.dry_run {
-        return Ok(place.dry(process, &gcp::get(&name)));
+    let subject = Subject::model(process, options, &args.names)?;
+    match &subject.place {
+        Place::AiPlatform(place) => {
+            subject.get(&place.model_name(), &format!("model '{}'", place.model))
+        }
+        Place::Vertex(place) => {
+            subject.get(&place.endpoint_name(), &format!("endpoint '{}'", place.endpoint_id))
+        }
     }
-    let model = place.service.get(&name);
-    Ok(Output::Json(model.map_err(|error| {
-        Failure::from(error).context(format!("cannot get model '{}'", place.model))
-    })?))
 }
 
 pub(crate) fn list(
@@ -46,14 +52,14 @@ pub(crate) fn list(
     options: &aip::Options,
     args: &ListArgs,
 ) -> Result<Output, Failure> {
-    let mut document = args.names.read(process)?;
-    let place = options.service(&mut document.spec)?;
-    let parent = place.project_name();
-    if document.spec.dry_run {
-        return Ok(place.dry(process, &gcp::get(&format!("{parent}/models"))));
+    let subject = Subject::service(process, options, &args.names)?;
+    let (parent, field) = match &subject.place {
+        Place::AiPlatform(place) => (place.project_name(), "models"),
+        Place::Vertex(place) => (place.location_name(), "endpoints"),
+    };
+    let mut request = gcp::get(&format!("{parent}/{field}"));
+    if let Some(filter) = &args.filter {
+        request = request.query("filter", filter);
     }
-    let models = place.service.list(&parent, "models").map_err(|error| {
-        Failure::from(error).context(format!("cannot list the models of '{parent}'"))
-    })?;
-    Ok(Output::Json([("models".to_owned(), Value::Array(models))].into_iter().collect()))
+    subject.list(request, field, &format!("the {field} of '{parent}'"))
 }

@@ -83,6 +83,7 @@ pub fn main() -> ExitCode {
 fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let mut document = args.document(process)?;
     let place = args.place.place(&mut document.spec)?;
+    let place = place.ai_platform("online prediction by this tool")?;
     // In a pipeline, the version that was just deployed is meant.
     let version =
         if args.default_version { None } else { args.version.resolve(&mut document.spec)? };

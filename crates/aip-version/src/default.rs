@@ -1,11 +1,15 @@
 //! Which version answers when a request names none.
 
-use aip::Place;
+use aip::Subject;
+use aip::ai_platform::Place;
 use log::info;
 use serde_json::Value;
 use stage::{Failure, Output, Process};
 
 /// Make a version the one that answers when a request names none
+///
+/// AI Platform alone has a default version. On Vertex AI, traffic decides:
+/// `aip-version traffic promote`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -22,14 +26,15 @@ pub(crate) fn run(
     version: &aip::VersionOptions,
     args: &Args,
 ) -> Result<Output, Failure> {
-    let mut document = args.names.read(process)?;
-    let place = options.place(&mut document.spec)?;
-    let version = version.require(&mut document.spec)?;
-    if document.spec.dry_run {
-        let request = gcp::ml::set_default(&place.version_name(&version));
-        return Ok(place.dry(process, &request));
+    let mut subject = Subject::model(process, options, &args.names)?;
+    let hint = "give the version all of the requests: aip-version traffic promote";
+    let place = subject.place.ai_platform("default version");
+    let place = place.map_err(|failure| failure.hint(hint))?;
+    let version = version.require(&mut subject.document.spec)?;
+    match subject.dry(&[gcp::ml::set_default(&place.version_name(&version))]) {
+        Some(dry) => Ok(dry),
+        None => set(place, &version).map(Output::Json),
     }
-    set(&place, &version).map(Output::Json)
 }
 
 pub(crate) fn set(place: &Place, version: &str) -> Result<Value, Failure> {

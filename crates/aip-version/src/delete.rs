@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use aip::{Place, Waiting};
+use aip::Subject;
 use log::info;
 use serde_json::json;
 use stage::{Failure, Output, Process};
+
+use crate::ai_platform::delete;
 
 /// Remove a version and wait until it is gone
 ///
@@ -31,41 +33,14 @@ pub(crate) fn run(
     version: &aip::VersionOptions,
     args: &Args,
 ) -> Result<Output, Failure> {
-    let mut document = args.names.read(process)?;
-    let place = options.place(&mut document.spec)?;
-    let version = version.require(&mut document.spec)?;
+    let mut subject = Subject::model(process, options, &args.names)?;
+    let version = version.require(&mut subject.document.spec)?;
+    let place = subject.place.ai_platform("version to delete")?;
     let name = place.version_name(&version);
-    if document.spec.dry_run {
-        return Ok(place.dry(process, &gcp::delete(&name)));
+    if let Some(dry) = subject.dry(&[gcp::delete(&name)]) {
+        return Ok(dry);
     }
-    let deleted = delete(process, &place, &version, Duration::from_secs(args.timeout))?;
+    let deleted = delete(process, place, &version, Duration::from_secs(args.timeout))?;
     info!("version '{name}' {}", if deleted { "is deleted" } else { "was not there" });
     Ok(Output::Json(json!({"name": name, "deleted": deleted})))
-}
-
-/// Whether there was one.
-pub(crate) fn delete(
-    process: &Process,
-    place: &Place,
-    version: &str,
-    timeout: Duration,
-) -> Result<bool, Failure> {
-    let doing = format!("delete version '{version}' of model '{}'", place.model);
-    let service = &place.service;
-    let operation = match service.call(&gcp::delete(&place.version_name(version))) {
-        Ok(operation) => operation,
-        Err(error) if error.status() == Some(404) => return Ok(false),
-        Err(error) => {
-            let refused = error.status() == Some(400);
-            let failure = Failure::from(error).context(format!("cannot {doing}"));
-            return Err(if refused {
-                failure.hint("make another version the default first: aip-version set-default")
-            } else {
-                failure
-            });
-        }
-    };
-    let waiting = Waiting { doing, resume: "run the same command again".into(), timeout };
-    aip::wait_for_operation(process, service, &waiting, &operation)?;
-    Ok(true)
 }

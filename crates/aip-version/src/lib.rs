@@ -1,15 +1,11 @@
 //! aip-version: what answers predictions.
 
+mod ai_platform;
 mod create;
 mod default;
 mod delete;
-mod existing;
-mod fields;
-mod finish;
-mod job;
+mod flags;
 mod query;
-mod replace;
-mod resource;
 mod wait;
 
 use std::process::ExitCode;

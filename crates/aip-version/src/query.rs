@@ -1,13 +1,13 @@
 //! Show versions.
 
-use serde_json::Value;
+use aip::{Place, Subject};
 use stage::{Failure, Output, Process};
 
 /// Show a version
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  aip-version get --project acme --model iris --version-name v1 | jq -r .state
+  aip-version get --project acme --model iris --version-name v1
   aip-version get --document 5-version.json")]
 pub(crate) struct GetArgs {
     #[command(flatten)]
@@ -30,18 +30,14 @@ pub(crate) fn get(
     version: &aip::VersionOptions,
     args: &GetArgs,
 ) -> Result<Output, Failure> {
-    let mut document = args.names.read(process)?;
-    let place = options.place(&mut document.spec)?;
-    let version = version.require(&mut document.spec)?;
-    let name = place.version_name(&version);
-    if document.spec.dry_run {
-        return Ok(place.dry(process, &gcp::get(&name)));
-    }
-    let found = place.service.get(&name);
-    Ok(Output::Json(found.map_err(|error| {
-        let message = format!("cannot get version '{version}' of model '{}'", place.model);
-        Failure::from(error).context(message)
-    })?))
+    let mut subject = Subject::model(process, options, &args.names)?;
+    let version = version.require(&mut subject.document.spec)?;
+    let name = match &subject.place {
+        Place::AiPlatform(place) => place.version_name(&version),
+        Place::Vertex(place) => place.version_name(&version),
+    };
+    let model = subject.place.model();
+    subject.get(&name, &format!("version '{version}' of model '{model}'"))
 }
 
 pub(crate) fn list(
@@ -49,14 +45,13 @@ pub(crate) fn list(
     options: &aip::Options,
     args: &ListArgs,
 ) -> Result<Output, Failure> {
-    let mut document = args.names.read(process)?;
-    let place = options.place(&mut document.spec)?;
-    let parent = place.model_name();
-    if document.spec.dry_run {
-        return Ok(place.dry(process, &gcp::get(&format!("{parent}/versions"))));
-    }
-    let versions = place.service.list(&parent, "versions").map_err(|error| {
-        Failure::from(error).context(format!("cannot list the versions of model '{}'", place.model))
-    })?;
-    Ok(Output::Json([("versions".to_owned(), Value::Array(versions))].into_iter().collect()))
+    let subject = Subject::model(process, options, &args.names)?;
+    let what = format!("the versions of model '{}'", subject.place.model());
+    let (request, field) = match &subject.place {
+        Place::AiPlatform(place) => {
+            (gcp::get(&format!("{}/versions", place.model_name())), "versions")
+        }
+        Place::Vertex(place) => (gcp::vertex::list_versions(&place.model_name()), "models"),
+    };
+    subject.list(request, field, &what)
 }

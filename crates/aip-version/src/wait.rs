@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use aip::{Place, Waiting};
-use gcp::{Outcome, operation_outcome};
-use serde_json::Value;
+use aip::Waiting;
 use stage::{Failure, Output, Process};
 
-use crate::finish;
+use crate::ai_platform;
 
 /// Wait until a version that is being created answers
 ///
@@ -43,50 +41,14 @@ pub(crate) fn run(
     if document.spec.dry_run {
         return Ok(document.into());
     }
-    let recorded = document.stages.version.as_ref();
-    let operation =
-        args.operation.clone().or_else(|| recorded.and_then(|stage| stage.operation.clone()));
-    let created = recorded.is_some_and(|stage| stage.created);
+    let recorded = document.stages.version.as_ref().and_then(|stage| stage.operation.clone());
+    let operation = args.operation.clone().or(recorded);
     let waiting = Waiting {
-        doing: format!("create version '{version}' of model '{}'", place.model),
+        doing: format!("create version '{version}' of model '{}'", place.model()),
         resume: "run the same command again".into(),
         timeout: Duration::from_secs(args.timeout),
     };
-    let found = ready(process, &place, &version, &waiting, operation.as_deref())?;
-    finish::log_requests(process, &place, &version, &document, &found)?;
-    let name = place.version_name(&version);
-    finish::announce(&name, &found);
-    finish::record(&mut document, name, created, &found);
+    let place = place.ai_platform("version to wait for")?;
+    ai_platform::wait(process, place, &version, &mut document, &waiting, operation.as_deref())?;
     Ok(document.into())
-}
-
-/// Waits for the operation, where it is known and still on record, else for the
-/// version's own state, and gives the version as it is then.
-pub(crate) fn ready(
-    process: &Process,
-    place: &Place,
-    version: &str,
-    waiting: &Waiting,
-    operation: Option<&str>,
-) -> Result<Value, Failure> {
-    let service = &place.service;
-    let name = place.version_name(version);
-    aip::wait(process, waiting, || {
-        if let Some(operation) = operation {
-            match service.get(operation).map(|operation| operation_outcome(&operation)) {
-                Ok(Outcome::Done(_)) => {}
-                Err(error) if error.status() == Some(404) => {}
-                running_or_failed => return running_or_failed,
-            }
-        }
-        let version = service.get(&name)?;
-        Ok(match version["state"].as_str() {
-            Some("READY") | None => Outcome::Done(version),
-            Some("CREATING" | "UPDATING" | "UNKNOWN") => Outcome::Running,
-            Some(state) => {
-                let text = version["errorMessage"].as_str().map(str::to_owned);
-                Outcome::Failed(text.unwrap_or_else(|| format!("the version is {state}")))
-            }
-        })
-    })
 }

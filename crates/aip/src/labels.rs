@@ -47,11 +47,11 @@ pub fn merge(resource: &mut Extra, lineage: Extra) {
 }
 
 /// Whether the fields that are objects to the API are objects in the document,
-/// which a person may have edited.
-pub fn check_objects(resource: &str, fields: &Extra, keys: &[&str]) -> Result<(), Failure> {
+/// which a person may have edited. `path` is where they stand in it.
+pub fn check_objects(path: &str, fields: &Extra, keys: &[&str]) -> Result<(), Failure> {
     for key in keys {
         if fields.get(*key).is_some_and(|value| !value.is_object()) {
-            let message = format!("spec.aiPlatform.{resource}.{key} is not an object");
+            let message = format!("{path}.{key} is not an object");
             return Err(Failure::input(message).hint("mend the document"));
         }
     }

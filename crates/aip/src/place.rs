@@ -1,37 +1,64 @@
 //! A model at a service.
 
-use gcp::{Request, Service, ml};
-use serde_json::json;
-use stage::{Output, Process};
+use deployment::{Spec, Target};
+use gcp::Service;
+use stage::Failure;
+
+use crate::{ai_platform, vertex};
 
 #[derive(Debug)]
-pub struct Place {
-    pub service: Service,
-    pub project: String,
-    pub region: Option<String>,
-    pub model: String,
+pub enum Place {
+    AiPlatform(ai_platform::Place),
+    Vertex(vertex::Place),
 }
 
 impl Place {
-    /// `projects/P`.
-    pub fn project_name(&self) -> String {
-        format!("projects/{}", self.project)
+    pub fn target(&self) -> Target {
+        match self {
+            Self::AiPlatform(_) => Target::AiPlatform,
+            Self::Vertex(_) => Target::Vertex,
+        }
     }
 
-    /// `projects/P/models/M`.
-    pub fn model_name(&self) -> String {
-        ml::model_name(&self.project, &self.model)
+    /// For what AI Platform alone can do; `what` it is, such as `a default version`.
+    pub fn ai_platform(&self, what: &str) -> Result<&ai_platform::Place, Failure> {
+        match self {
+            Self::AiPlatform(place) => Ok(place),
+            Self::Vertex(_) => {
+                Err(Failure::usage(format!("there is no {what} on target '{}'", Target::Vertex)))
+            }
+        }
     }
 
-    /// `projects/P/models/M/versions/V`.
-    pub fn version_name(&self, version: &str) -> String {
-        ml::version_name(&self.project, &self.model, version)
+    pub fn service(&self) -> &Service {
+        match self {
+            Self::AiPlatform(place) => &place.service,
+            Self::Vertex(place) => &place.service,
+        }
     }
 
-    /// What a verb that answers with JSON says in a dry run.
-    pub fn dry(&self, process: &Process, request: &Request) -> Output {
-        let shown = self.service.api().describe(request);
-        process.would(&shown);
-        Output::Json(json!({"dryRun": true, "requests": [shown]}))
+    /// The model's name, as the person calls it.
+    pub fn model(&self) -> &str {
+        match self {
+            Self::AiPlatform(place) => &place.model,
+            Self::Vertex(place) => &place.model,
+        }
     }
+}
+
+/// The target that was settled on.
+pub(crate) fn target(spec: &Spec) -> Target {
+    spec.target.unwrap_or(Target::DEFAULT)
+}
+
+/// Refuses flags that mean something to the other target alone. `given` names
+/// those that were given.
+pub fn refuse_flags(target: Target, given: &[String]) -> Result<(), Failure> {
+    let Some(flag) = given.first() else { return Ok(()) };
+    let other = match target {
+        Target::Vertex => Target::AiPlatform,
+        Target::AiPlatform => Target::Vertex,
+    };
+    let message = format!("--{flag} is for target '{other}', and this one is '{target}'");
+    Err(Failure::usage(message).hint(format!("leave out --{flag}, or give --target {other}")))
 }

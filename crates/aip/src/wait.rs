@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use deployment::Kind;
 use gcp::{Outcome, Service, operation_outcome};
+use log::debug;
 use serde_json::Value;
-use stage::{Failure, Process};
+use stage::{Failure, Process, Progress};
 
 /// The service takes minutes; an emulator, a moment.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -26,15 +27,15 @@ pub struct Waiting {
 pub fn wait(
     process: &Process,
     waiting: &Waiting,
-    ask: impl Fn() -> Result<Outcome, gcp::Error>,
+    mut ask: impl FnMut(&Progress) -> Result<Outcome, gcp::Error>,
 ) -> Result<Value, Failure> {
     let message = format!("interrupted while waiting to {}; it goes on", waiting.doing);
     let _interrupt = process.on_interrupt(message, &waiting.resume)?;
-    let _progress = process.waiting(&waiting.doing);
+    let progress = process.waiting(&waiting.doing);
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
-        let outcome = ask().map_err(|error| {
+        let outcome = ask(&progress).map_err(|error| {
             Failure::from(error).context(format!("cannot {}", waiting.doing)).hint(&waiting.resume)
         })?;
         match outcome {
@@ -51,7 +52,8 @@ pub fn wait(
     }
 }
 
-/// The same for an operation, by the answer that began it.
+/// The same for an operation, by the answer that began it, under whatever name
+/// it has. What Vertex AI says of a deployment's stage is shown.
 pub fn wait_for_operation(
     process: &Process,
     service: &Service,
@@ -59,7 +61,22 @@ pub fn wait_for_operation(
     operation: &Value,
 ) -> Result<Value, Failure> {
     let name = operation["name"].as_str().unwrap_or_default();
-    wait(process, waiting, || Ok(operation_outcome(&service.get(name)?)))
+    // It may have been done at once, or long ago.
+    let mut known = (operation["done"] == true).then(|| operation.clone());
+    let mut stage = String::new();
+    wait(process, waiting, |progress| {
+        let operation = known.take().map_or_else(|| service.get(name), Ok)?;
+        if let Some(next) = operation["metadata"]["deploymentStage"].as_str()
+            && next != stage
+            && operation["done"] != true
+        {
+            next.clone_into(&mut stage);
+            let words = stage.to_lowercase().replace('_', " ");
+            debug!("{name}: {words}");
+            progress.say(format!("{}: {words}", waiting.doing));
+        }
+        Ok(operation_outcome(&operation))
+    })
 }
 
 /// The service's own text, and what is known of its causes.

@@ -6,8 +6,8 @@ use log::warn;
 use serde_json::Value;
 use stage::Failure;
 
+use super::job::Job;
 use crate::create::STAGE;
-use crate::job::Job;
 
 /// What a create comes to.
 pub(crate) enum Existing {

@@ -1,6 +1,7 @@
 //! What can only be done once a version is there, and the record of it.
 
-use aip::{Place, Waiting};
+use aip::Waiting;
+use aip::ai_platform::Place;
 use deployment::{Deployment, Extra};
 use gcp::Request;
 use log::info;

@@ -5,10 +5,11 @@ use log::{info, warn};
 use serde_json::Value;
 use stage::Failure;
 
+use super::delete::delete;
+use super::existing::{self, Existing};
+use super::job::{Job, Started};
 use crate::create::STAGE;
-use crate::existing::{self, Existing};
-use crate::job::{Job, Started};
-use crate::{default, delete};
+use crate::default;
 
 /// The service keeps a default version from being deleted while there are
 /// others: another one stands in, and requests go on being answered. In the
@@ -20,7 +21,7 @@ pub(crate) fn run(job: &Job, document: &mut Deployment, found: &Value) -> Result
         if is_default {
             warn_of_a_gap(job, document);
         }
-        delete::delete(job.process, job.place, job.version, job.timeout)?;
+        delete(job.process, job.place, job.version, job.timeout)?;
         return begin(job);
     };
 
@@ -31,7 +32,7 @@ pub(crate) fn run(job: &Job, document: &mut Deployment, found: &Value) -> Result
     let interrupt = job.process.on_interrupt(message, &resume)?;
     default::set(job.place, &other)?;
     info!("version '{other}' answers meanwhile");
-    if let Err(failure) = delete::delete(job.process, job.place, job.version, job.timeout) {
+    if let Err(failure) = delete(job.process, job.place, job.version, job.timeout) {
         // It is still there, so it can be the default again.
         return Err(match default::set(job.place, job.version) {
             Ok(_) => failure,

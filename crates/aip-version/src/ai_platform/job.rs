@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use aip::{Place, Waiting};
+use aip::Waiting;
+use aip::ai_platform::Place;
 use deployment::Deployment;
 use gcp::ml;
 use log::info;
 use serde_json::Value;
 use stage::{Failure, Process};
 
-use crate::existing::{self, Existing};
-use crate::{replace, wait};
-
-const AGAIN: &str = "run the same command again: it takes the version up where it is";
+use super::existing::{self, Existing};
+use super::{replace, wait};
+use crate::create::AGAIN;
 
 pub(crate) struct Job<'a> {
     pub(crate) process: &'a Process,

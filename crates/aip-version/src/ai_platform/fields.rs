@@ -1,21 +1,20 @@
-//! The API's settings of a version, each a flag.
+//! The settings of a version that this API alone has, each a flag.
 
 use deployment::Extra;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Written into `spec.aiPlatform.version`, where every other field of the API
-/// can be set as well.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Version")]
-pub(crate) struct Fields {
-    /// What the version is for
-    #[arg(long, value_name = "TEXT")]
-    description: Option<String>,
+use crate::flags::put;
 
-    /// Machine that serves it; custom prediction takes mls1-c1-m2 (1 CPU, 2 GB)
-    /// or mls1-c4-m2 (4 CPUs)
-    #[arg(long, value_name = "TYPE")]
-    machine_type: Option<String>,
+/// Written into `spec.aiPlatform.version`, where every other field of the API
+/// can be set as well. Serialised, it says which were given.
+#[derive(Debug, clap::Args, Serialize)]
+#[command(next_help_heading = "AI Platform")]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Flags {
+    /// Make it the version that answers when a request names none
+    #[arg(long, conflicts_with = "no_wait")]
+    pub(crate) set_default: bool,
 
     /// Runtime version of AI Platform [default: 2.11]
     #[arg(long, value_name = "X.Y")]
@@ -32,11 +31,8 @@ pub(crate) struct Fields {
     /// Another package that the predictor needs, gs://…; repeatable. The
     /// bundle's own is always the first
     #[arg(long = "package-uri", value_name = "URI")]
+    #[serde(rename = "package-uri")]
     package_uris: Vec<String>,
-
-    /// Account as which the predictor runs
-    #[arg(long, value_name = "EMAIL")]
-    service_account: Option<String>,
 
     /// Scale automatically, from this many nodes on
     #[arg(long, value_name = "N", conflicts_with = "nodes")]
@@ -49,15 +45,12 @@ pub(crate) struct Fields {
     /// Scale when this is reached, such as CPU_USAGE=60 (percent); repeatable
     #[arg(long = "autoscaling-metric", value_name = "NAME=TARGET", value_parser = metric,
         conflicts_with = "nodes")]
+    #[serde(rename = "autoscaling-metric")]
     metrics: Vec<(String, u32)>,
 
     /// Run always this many nodes
     #[arg(long, value_name = "N")]
     nodes: Option<u32>,
-
-    /// A label; repeatable. The lineage is added by itself
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = aip::parse_label)]
-    labels: Vec<(String, String)>,
 
     /// BigQuery table that gets requests and responses
     #[arg(long, value_name = "PROJECT.DATASET.TABLE")]
@@ -68,28 +61,15 @@ pub(crate) struct Fields {
     request_logging_sampling: Option<f64>,
 }
 
-impl Fields {
+impl Flags {
     pub(crate) fn write_to(&self, version: &mut Extra) {
-        let texts = [
-            ("description", &self.description),
-            ("machineType", &self.machine_type),
-            ("runtimeVersion", &self.runtime_version),
-            ("pythonVersion", &self.python_version),
-            ("predictionClass", &self.prediction_class),
-            ("serviceAccount", &self.service_account),
-        ];
-        for (key, value) in texts {
-            if let Some(value) = value {
-                version.insert(key.into(), json!(value));
-            }
-        }
+        put(version, "runtimeVersion", self.runtime_version.as_ref());
+        put(version, "pythonVersion", self.python_version.as_ref());
+        put(version, "predictionClass", self.prediction_class.as_ref());
         if !self.package_uris.is_empty() {
             version.insert("packageUris".into(), json!(self.package_uris));
         }
         self.write_scaling(version);
-        for (key, value) in &self.labels {
-            version.entry("labels").or_insert_with(|| json!({}))[key.as_str()] = json!(value);
-        }
         if let Some(table) = &self.request_logging_table {
             let mut logging = json!({"bigqueryTableName": table});
             if let Some(share) = self.request_logging_sampling {
@@ -147,8 +127,10 @@ mod tests {
 
     #[derive(Parser)]
     struct Command {
+        #[arg(long)]
+        no_wait: bool,
         #[command(flatten)]
-        fields: Fields,
+        fields: Flags,
     }
 
     fn written(args: &[&str], version: Value) -> Value {
@@ -161,13 +143,29 @@ mod tests {
     #[test]
     fn flags_stand_above_the_document() {
         let version = written(
-            &["--nodes", "2", "--label", "a=b", "--machine-type", "mls1-c4-m2"],
-            json!({"machineType": "x", "autoScaling": {"minNodes": 1}, "labels": {"c": "d"}, "kept": 1}),
+            &["--nodes", "2", "--runtime-version", "2.3"],
+            json!({"runtimeVersion": "x", "autoScaling": {"minNodes": 1}, "kept": 1}),
         );
         assert_eq!(
             version,
-            json!({"machineType": "mls1-c4-m2", "labels": {"c": "d", "a": "b"}, "kept": 1,
-                "manualScaling": {"nodes": 2}})
+            json!({"runtimeVersion": "2.3", "kept": 1, "manualScaling": {"nodes": 2}})
+        );
+    }
+
+    #[test]
+    fn flags_are_known_by_their_names() {
+        let args = [
+            "x",
+            "--set-default",
+            "--autoscaling-metric",
+            "CPU_USAGE=60",
+            "--package-uri",
+            "gs://b/p",
+        ];
+        let command = Command::parse_from(args);
+        assert_eq!(
+            aip::given(&command.fields),
+            ["set-default", "package-uri", "autoscaling-metric"]
         );
     }
 
