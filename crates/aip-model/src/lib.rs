@@ -1,15 +1,18 @@
 //! aip-model: what versions belong to.
 
+mod ai_platform;
 mod create;
 mod delete;
 mod query;
+mod vertex;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use stage::{Failure, Output, Process};
 
-/// Make, show and remove the model that deployed versions belong to
+/// Make, show and remove the model that deployed versions belong to; on Vertex
+/// AI, the endpoint that serves them
 #[derive(Debug, Parser)]
 #[command(
     name = "aip-model",
@@ -45,5 +48,13 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         Verb::Get(verb) => query::get(process, &args.place, verb),
         Verb::List(verb) => query::list(process, &args.place, verb),
         Verb::Delete(verb) => delete::run(process, &args.place, verb),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        stage::command::<super::Args>().debug_assert();
     }
 }

@@ -60,3 +60,11 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         Verb::Delete(verb) => delete::run(process, place, version, verb),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        stage::command::<super::Args>().debug_assert();
+    }
+}
