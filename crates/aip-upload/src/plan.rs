@@ -111,11 +111,10 @@ impl Plan {
         format!("gs://{}/{}", self.bucket, self.prefix)
     }
 
-    pub(crate) fn record(&self, extra: Extra) -> Upload {
+    pub(crate) fn record(&self) -> Upload {
         Upload {
             deployment_uri: self.deployment_uri.clone(),
             package_uris: self.package_uris.clone(),
-            extra,
             ..Upload::default()
         }
     }

@@ -6,7 +6,7 @@ use deployment::{Explain, Kind};
 use thiserror::Error;
 use transport::{HttpError, Transient};
 
-use crate::{Digest, DigestError, ReferenceError};
+use crate::{Digest, DigestError, Reference, ReferenceError};
 
 #[derive(Debug, Error)]
 pub enum Error {
@@ -88,12 +88,11 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Http(error) => match error.status() {
-                Some(401 | 403) => "look whether you may read and write there; \
-                    for a registry outside of Google Cloud: docker login HOST"
-                    .into(),
-                Some(429) => "the registry limits how often it is asked; wait, or log in: \
-                    docker login HOST"
-                    .into(),
+                Some(401 | 403) => may_not(&host_of(error)),
+                Some(429) => format!(
+                    "the registry limits how often it is asked; wait, or log in: docker login {}",
+                    host_of(error)
+                ),
                 None if matches!(error, HttpError::NoAnswer { .. }) => {
                     "look at the network and at the registry's name, then run it again".into()
                 }
@@ -108,6 +107,22 @@ impl Explain for Error {
             _ => return None,
         })
     }
+}
+
+fn may_not(host: &str) -> String {
+    if Reference::is_google(host) {
+        return "the caller needs roles/artifactregistry.reader there, and \
+            roles/artifactregistry.writer to push"
+            .into();
+    }
+    format!("look whether you may do that, or log in: docker login {host}")
+}
+
+fn host_of(error: &HttpError) -> String {
+    let HttpError::Answer { url, .. } = error else { return String::new() };
+    let Ok(url) = url::Url::parse(url) else { return String::new() };
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 impl Transient for Error {
