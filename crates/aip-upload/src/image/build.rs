@@ -183,10 +183,13 @@ impl CloudBuild {
             timeout: self.timeout + BESIDES,
         };
         let image = self.to.to_string();
-        wait(process, &waiting, || {
+        wait(process, &waiting, |progress| {
             let build = service.get(name)?;
             Ok(match build::state(&build, &image) {
-                BuildState::Running(_) => Outcome::Running,
+                BuildState::Running(status) => {
+                    progress.say(format!("{}: {}", waiting.doing, status.to_lowercase()));
+                    Outcome::Running
+                }
                 BuildState::Done { .. } | BuildState::Failed { .. } => Outcome::Done(build),
             })
         })
