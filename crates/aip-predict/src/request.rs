@@ -7,7 +7,10 @@ use stage::Failure;
 #[derive(Debug)]
 pub(crate) struct Template {
     parameters: Option<Value>,
+    /// Bytes of a request, at most.
     limit: usize,
+    /// Instances of a request, at most.
+    most: usize,
 }
 
 /// One request: its body, and which instances it asks about.
@@ -21,8 +24,13 @@ pub(crate) struct Chunk {
 const HEAD: &str = "{\"instances\":[";
 
 impl Template {
-    pub(crate) fn new(parameters: Option<&Map<String, Value>>, limit: usize) -> Self {
-        Self { parameters: parameters.cloned().map(Value::Object), limit }
+    pub(crate) fn new(
+        parameters: Option<&Map<String, Value>>,
+        limit: usize,
+        most: Option<usize>,
+    ) -> Self {
+        let parameters = parameters.cloned().map(Value::Object);
+        Self { parameters, limit, most: most.unwrap_or(usize::MAX) }
     }
 
     /// As many instances to a request as fit. `beside` goes into each.
@@ -61,9 +69,9 @@ impl Template {
         let mut body = HEAD.as_bytes().to_vec();
         let mut count = 0;
         let fits = |body: &[u8], next: &str| body.len() + 1 + next.len() + tail.len() <= self.limit;
-        while let Some(next) =
-            instances.next_if(|next| next.as_ref().map_or(true, |next| fits(&body, next)))
-        {
+        while let Some(next) = instances.next_if(|next| {
+            count < self.most && next.as_ref().map_or(true, |next| fits(&body, next))
+        }) {
             if count > 0 {
                 body.push(b',');
             }
@@ -91,8 +99,15 @@ mod tests {
     use super::*;
 
     fn bodies(limit: usize, instances: &[&str], beside: Value) -> Vec<Result<String, String>> {
+        filled(&Template::new(None, limit, None), instances, beside)
+    }
+
+    fn filled(
+        template: &Template,
+        instances: &[&str],
+        beside: Value,
+    ) -> Vec<Result<String, String>> {
         let Value::Object(beside) = beside else { panic!("not an object") };
-        let template = Template::new(None, limit);
         let instances = instances.iter().map(|text| Ok((*text).to_owned()));
         let chunks = template.chunks(instances, beside).take(10);
         chunks
@@ -109,6 +124,14 @@ mod tests {
         let found: Vec<_> = found.into_iter().map(Result::unwrap).collect();
         assert_eq!(found, [r#"{"instances":[111,222]}"#, r#"{"instances":[333,44]}"#]);
         assert!(found.iter().all(|body| body.len() <= 25));
+    }
+
+    #[test]
+    fn a_request_may_be_held_to_fewer_instances() {
+        let template = Template::new(None, 99, Some(2));
+        let found = filled(&template, &["1", "2", "3"], json!({}));
+        let found: Vec<_> = found.into_iter().map(Result::unwrap).collect();
+        assert_eq!(found, [r#"{"instances":[1,2]}"#, r#"{"instances":[3]}"#]);
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! What went wrong with a request for predictions, and what to do about it.
+
+use gcp::Error;
+use serde_json::Value;
+use stage::Failure;
+use transport::HttpError;
+
+/// The predictor's own failure, whose text is in it.
+pub(crate) fn predictor(failure: Failure) -> Failure {
+    failure.hint(
+        "the predictor could not handle them; \
+         compare them with the model's signature and input example",
+    )
+}
+
+pub(crate) fn ai_platform(error: Error, context: String) -> Failure {
+    let status = error.status();
+    let failure = Failure::from(error).context(context);
+    match status {
+        Some(404) => failure.hint("see what is there: aip-version list"),
+        Some(403) => failure.hint("the caller needs ml.versions.predict"),
+        _ => failure,
+    }
+}
+
+pub(crate) fn vertex(error: Error, context: String) -> Failure {
+    let status = error.status();
+    let own = own_text(&error);
+    let message = match &error {
+        Error::Http(error) => error.message().to_lowercase(),
+        _ => String::new(),
+    };
+    let failure = Failure::from(error).context(context);
+    if let Some(text) = own {
+        return predictor(failure.because(text));
+    }
+    let too_large = message.contains("exceed") && message.contains("limit");
+    match status {
+        Some(400) if message.contains("traffic") => {
+            failure.hint("give a version its traffic: aip-version traffic promote --version-name V")
+        }
+        Some(400 | 413 | 500) if too_large => failure
+            .hint("the answer may be too large as well; ask for less at a time: --max-instances N"),
+        Some(413) => failure.hint("ask for less at a time: --max-instances N"),
+        Some(400) => predictor(failure),
+        Some(403) => failure
+            .hint("the caller needs aiplatform.endpoints.predict; roles/aiplatform.user has it"),
+        Some(404) => failure.hint("see what is there: aip-model list, aip-version list"),
+        Some(429) => failure.hint(
+            "the service takes no more of this caller for now; fewer at a time with --jobs, \
+             or more replicas with aip-version create --max-replicas",
+        ),
+        Some(501) => failure.hint("the deployed models do not answer in this way"),
+        Some(502..=504) => failure.hint(
+            "the container did not answer; it may still be loading its model: \
+             run it again later, and look at its log in Cloud Logging",
+        ),
+        _ => failure,
+    }
+}
+
+/// What the container said: its body, `{"error": …}`, comes through as it is,
+/// or as the text of the service's own error.
+fn own_text(error: &Error) -> Option<String> {
+    let Error::Http(HttpError::Answer { message: Some(message), .. }) = error else {
+        return None;
+    };
+    let body: Value = serde_json::from_str(message.get(message.find('{')?..)?).ok()?;
+    body["error"].as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(status: u16, body: &str) -> String {
+        let error = HttpError::answer("POST", "http://h", status, None, body.as_bytes());
+        format!("{:?}", vertex(error.into(), "cannot".into()))
+    }
+
+    #[test]
+    fn the_container_is_heard_through_the_service() {
+        let wrapped = r#"{"error": {"code": 400, "status": "FAILED_PRECONDITION",
+            "message": "{\"error\": \"no column 'x'\"}"}}"#;
+        assert!(shown(400, wrapped).contains("\"no column 'x'\""), "{}", shown(400, wrapped));
+        let plain = r#"{"error": "no column 'x'"}"#;
+        assert!(shown(400, plain).contains("no column 'x'"));
+        assert!(shown(400, plain).contains("signature"));
+    }
+
+    #[test]
+    fn each_refusal_has_its_hint() {
+        let error = |message: &str| format!(r#"{{"error": {{"message": "{message}"}}}}"#);
+        assert!(shown(400, &error("Endpoint e doesn't have traffic_split.")).contains("promote"));
+        assert!(shown(400, &error("Response size exceeds the limit")).contains("--max-instances"));
+        assert!(shown(429, "").contains("--max-replicas"));
+        assert!(shown(503, "").contains("loading"));
+        assert!(shown(403, "").contains("aiplatform.endpoints.predict"));
+    }
+}
