@@ -7,6 +7,7 @@ use serde_json::json;
 /// every other one can be set as well.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Version")]
+#[group(skip)]
 pub(crate) struct Flags {
     /// What the version is for
     #[arg(long, value_name = "TEXT")]

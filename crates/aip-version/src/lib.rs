@@ -64,3 +64,11 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         Verb::Traffic(verb) => traffic::run(process, place, version, verb),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        stage::command::<super::Args>().debug_assert();
+    }
+}

@@ -3,6 +3,7 @@
 
 pub mod ai_platform;
 mod delete;
+mod differences;
 mod flags;
 mod labels;
 mod names;
@@ -13,6 +14,7 @@ pub mod vertex;
 mod wait;
 
 pub use delete::delete;
+pub use differences::{Difference, differences, missing_labels};
 pub use flags::given;
 pub use labels::{BUNDLE_DIGEST, check_objects, lineage, merge, parse_label};
 pub use names::Names;

@@ -21,7 +21,7 @@ pub struct Build<'a> {
     /// Absent in a dry run.
     pub generation: Option<u64>,
     /// With its tag.
-    pub image: &'a str,
+    pub image: String,
     pub tags: &'a [String],
     pub timeout: Duration,
     /// `projects/P/serviceAccounts/EMAIL`; else the project's own for builds.
@@ -54,7 +54,7 @@ pub fn create(location: &str, build: &Build) -> Request {
     }
     let mut body = json!({
         "source": {"storageSource": source},
-        "steps": [{"name": BUILDER, "args": ["build", "--tag", build.image, "."]}],
+        "steps": [{"name": BUILDER, "args": ["build", "--platform=linux/amd64", "--tag", &build.image, "."]}],
         "images": [build.image],
         "tags": build.tags,
         "timeout": format!("{}s", build.timeout.as_secs()),
@@ -121,7 +121,7 @@ mod tests {
             bucket: "b",
             object: "o.tar.gz",
             generation: Some(7),
-            image: "h/r/i:v1",
+            image: "h/r/i:v1".into(),
             tags: &["context-1".into()],
             timeout: Duration::from_secs(1800),
             service_account: Some("projects/p/serviceAccounts/a@b"),

@@ -11,6 +11,7 @@ use crate::flags::put;
 #[derive(Debug, clap::Args, Serialize)]
 #[command(next_help_heading = "AI Platform")]
 #[serde(rename_all = "kebab-case")]
+#[group(skip)]
 pub(crate) struct Flags {
     /// Make it the version that answers when a request names none
     #[arg(long, conflicts_with = "no_wait")]

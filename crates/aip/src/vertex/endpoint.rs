@@ -54,13 +54,18 @@ impl<'a> Deployed<'a> {
         self.0["displayName"].as_str().unwrap_or_default()
     }
 
+    /// The model's name, with its version's number.
+    pub fn model(self) -> &'a str {
+        self.0["model"].as_str().unwrap_or_default()
+    }
+
     pub fn create_time(self) -> &'a str {
         self.0["createTime"].as_str().unwrap_or_default()
     }
 
     /// Whether it is version `number` of `model`, a model's name.
     pub fn is_of(self, model: &str, number: &str) -> bool {
-        let name = self.0["model"].as_str().unwrap_or_default();
+        let name = self.model();
         let (own, at) = name.split_once('@').unwrap_or((name, ""));
         is_same(own, model) && self.0["modelVersionId"].as_str().unwrap_or(at) == number
     }
