@@ -1,7 +1,6 @@
 """The routes: health and predict."""
 
 import asyncio
-import logging
 import time
 
 from starlette.applications import Starlette
@@ -10,14 +9,18 @@ from starlette.routing import Route
 
 from mlflow_aip_serving import logs, messages
 
-LOG = logging.getLogger("mlflow_aip_serving")
-
 # For the rest of a body, once its beginning has come.
 BODY_SECONDS = 60
+
+LOADING = messages.problem("the model is being loaded")
 
 
 class TooLarge(Exception):
     """The body is over the limit."""
+
+
+class TooSlow(Exception):
+    """The rest of the body did not come."""
 
 
 def make(settings, loader, workers):
@@ -27,7 +30,7 @@ def make(settings, loader, workers):
     routes = [
         Route(settings.health_route, Health(settings, loader), methods=["GET"]),
         Route(settings.predict_route, predict, methods=["POST"]),
-        # Where a client goes by Vertex's invoke, its own path follows the prefix.
+        # Where a client comes by Vertex's invoke, its own path follows the prefix.
         Route("/invoke" + settings.predict_route, predict, methods=["POST"]),
     ]
     return Starlette(routes=routes, exception_handlers={404: _refuse, 405: _refuse})
@@ -42,40 +45,44 @@ def _json(status, body, headers=None):
     return Response(body, status, headers, media_type="application/json")
 
 
-class Health:
-    """Whether requests may come."""
+class Endpoint:
+    """Answers with JSON and logs the request, unless told not to."""
 
-    def __init__(self, settings, loader):
-        self._loader, self._settings = loader, settings
+    def __init__(self, settings, loader, logged):
+        self._settings, self._loader = settings, loader
+        self._logged = settings.access_log in logged
 
     async def __call__(self, scope, receive, send):
         start = time.monotonic()
-        ready = self._loader.predictor is not None
-        status, body = (200, b'{"status":"ready"}') if ready else (503, _LOADING)
-        if self._settings.access_log == "all":
-            _access(self._settings, scope, status, body, start)
+        headers = dict(scope["headers"])
+        trace = logs.trace_fields(headers, self._settings.project)
+        status, body = await self.answer(headers, receive, trace)
+        if self._logged:
+            seconds = time.monotonic() - start
+            logs.access(_summary(scope, headers, status, body, seconds), trace)
         await _json(status, body)(scope, receive, send)
 
 
-_LOADING = messages.problem("the model is being loaded")
+class Health(Endpoint):
+    """Whether requests may come."""
+
+    def __init__(self, settings, loader):
+        super().__init__(settings, loader, logged=["all"])
+
+    async def answer(self, headers, receive, trace):
+        ready = self._loader.predictor is not None
+        return (200, b'{"status":"ready"}') if ready else (503, LOADING)
 
 
-class Predict:
+class Predict(Endpoint):
     """A request's way to the predictor and back. All but the moving of bytes is
     done by a worker: a large body is no matter of microseconds."""
 
     def __init__(self, settings, loader, workers):
-        self._settings, self._loader, self._workers = settings, loader, workers
+        super().__init__(settings, loader, logged=["all", "predict"])
+        self._workers = workers
 
-    async def __call__(self, scope, receive, send):
-        start = time.monotonic()
-        status, body = await self._answer(scope, receive)
-        if self._settings.access_log != "none":
-            _access(self._settings, scope, status, body, start)
-        await _json(status, body)(scope, receive, send)
-
-    async def _answer(self, scope, receive):
-        headers = dict(scope["headers"])
+    async def answer(self, headers, receive, trace):
         encoding = headers.get(b"content-encoding", b"identity").decode("latin-1")
         if encoding != "identity":
             message = "the content encoding '{}' is not understood; send plain JSON"
@@ -83,56 +90,55 @@ class Predict:
         try:
             body = await self._body(headers, receive)
         except TooLarge:
-            message = "the request is larger than {} bytes".format(self._settings.max_body)
-            return 413, messages.problem(message)
-        except asyncio.TimeoutError:
+            message = "the request is larger than {} bytes"
+            return 413, messages.problem(message.format(self._settings.max_body))
+        except (TooSlow, asyncio.TimeoutError):
             return 408, messages.problem("the rest of the request did not come")
         predictor = self._loader.predictor
         if predictor is None:
-            return 503, _LOADING
-        trace = logs.trace_fields(headers, self._settings.project)
+            return 503, LOADING
         loop = asyncio.get_running_loop()
-        return await self._workers.run(loop, messages.answer, predictor, body, trace)
+        try:
+            return await self._workers.run(loop, messages.answer, predictor, body, trace)
+        except asyncio.CancelledError:
+            # The server ends, and has waited long enough.
+            return 503, messages.problem("the server has ended")
 
     async def _body(self, headers, receive):
-        length = headers.get(b"content-length", b"0")
-        if int(length) > self._settings.max_body:
-            raise TooLarge
-        message = await receive()
-        body = message.get("body", b"")
-        if not message.get("more_body"):
-            return body
-        return await asyncio.wait_for(self._rest([body], receive), BODY_SECONDS)
+        # A chunked body does not say beforehand how long it is.
+        self._check(int(headers.get(b"content-length", b"0")))
+        first = await receive()
+        self._check(len(first.get("body", b"")))
+        if not first.get("more_body"):
+            return first.get("body", b"")
+        return await asyncio.wait_for(self._rest(first["body"], receive), BODY_SECONDS)
 
-    async def _rest(self, parts, receive):
-        size, more = len(parts[0]), True
+    async def _rest(self, first, receive):
+        parts, size, more = [first], len(first), True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise asyncio.TimeoutError
+                raise TooSlow
             parts.append(message.get("body", b""))
             more = message.get("more_body")
             size += len(parts[-1])
-            if size > self._settings.max_body:
-                raise TooLarge
+            self._check(size)
         return b"".join(parts)
 
+    def _check(self, size):
+        if size > self._settings.max_body:
+            raise TooLarge
 
-def _access(settings, scope, status, body, start):
-    """An entry of Cloud Logging's own form for requests. Nothing of a body."""
-    headers = dict(scope["headers"])
-    request = {
+
+def _summary(scope, headers, status, body, seconds):
+    """Cloud Logging's HttpRequest. Nothing of a body, and no query."""
+    return {
         "requestMethod": scope["method"],
         "requestUrl": scope["path"],
         "status": status,
         "requestSize": headers.get(b"content-length", b"").decode("latin-1"),
         "responseSize": str(len(body)),
-        "latency": "{:.6f}s".format(time.monotonic() - start),
+        "latency": "{:.6f}s".format(seconds),
         "userAgent": headers.get(b"user-agent", b"").decode("latin-1"),
         "protocol": "HTTP/" + scope["http_version"],
     }
-    fields = {"httpRequest": request}
-    fields.update(logs.trace_fields(headers, settings.project) or ())
-    level = logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else logging.INFO
-    text = "{} {} {}".format(scope["method"], scope["path"], status)
-    LOG.log(level, "%s", text, extra={"cloud_logging": fields})

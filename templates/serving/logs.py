@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+import time
 
 # An entry of Cloud Logging ends at 256 KiB.
 LONGEST = 100_000
@@ -19,36 +20,30 @@ _encode = json.JSONEncoder(default=str).encode
 
 
 class JsonLines(logging.Handler):
-    """Writes records to a stream that nobody else has."""
+    """Writes entries to a stream that nobody else has."""
 
     def __init__(self, stream):
         super().__init__()
         self._stream = stream
 
     def emit(self, record):
-        try:
-            self._stream.write(_encode(self._entry(record)) + "\n")
-            self._stream.flush()
-        except Exception:  # noqa: BLE001: there is no other place to say it
-            pass
-
-    def _entry(self, record):
         message = record.getMessage()
         if record.exc_info:
             message += "\n" + logging.Formatter().formatException(record.exc_info)
         if len(message) > LONGEST:
             message = message[: LONGEST // 2] + "\n…\n" + message[-LONGEST // 2 :]
-        time = datetime.datetime.fromtimestamp(record.created, datetime.timezone.utc)
-        entry = {
-            "severity": record.levelname,
-            "message": message,
-            "time": time.isoformat(),
-            "logger": record.name,
-        }
-        # Only we give records fields of this name.
-        entry.update(getattr(record, "cloud_logging", ()))
-        entry.update(trace.get() or ())
-        return entry
+        fields = {"logger": record.name, **(trace.get() or {})}
+        with self.lock:
+            self.write(record.levelname, message, record.created, fields)
+
+    def write(self, severity, message, seconds, fields):
+        moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+        entry = {"severity": severity, "message": message, "time": moment.isoformat(), **fields}
+        try:
+            self._stream.write(_encode(entry) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # Nobody reads any more; there is no other place to say it.
 
 
 class Lines(io.RawIOBase):
@@ -87,7 +82,8 @@ def set_up():
     A library in C that writes to the descriptors itself is not held up: Cloud
     Logging takes its lines as text.
     """
-    handler = JsonLines(os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace"))
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
+    handler = JsonLines(stream)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     logging.raiseExceptions = False
@@ -105,6 +101,17 @@ def _thread_failed(args):
 
 def _stream(lines):
     return io.TextIOWrapper(lines, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def access(request, fields):
+    """An entry of Cloud Logging's own form for requests."""
+    status = request["status"]
+    severity = "ERROR" if status >= 500 else "WARNING" if status >= 400 else "INFO"
+    message = "{requestMethod} {requestUrl} {status}".format(**request)
+    # Not by a record: those cost more than starlette does.
+    [handler] = logging.root.handlers
+    with handler.lock:
+        handler.write(severity, message, time.time(), {"httpRequest": request, **(fields or {})})
 
 
 def trace_fields(headers, project):

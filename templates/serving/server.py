@@ -36,7 +36,12 @@ def _bind(options):
     """The port is open before anything heavy is imported: that is what the
     platform calls alive."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    listener = socket.create_server((options.host, options.port), family=family, backlog=2048)
+    # Of a socket that does not say it is TCP, asyncio does not turn off Nagle's
+    # algorithm, and each answer would wait 40 ms for an acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((options.host, options.port))
+    listener.listen(2048)
     LOG.info("listening on %s:%d", *listener.getsockname()[:2])
     return listener
 
@@ -78,15 +83,18 @@ def _serve(options, listener):
 
 
 def _end(model, workers):
-    status = 1 if model.failed else 0
     model.clean_up()
-    if workers.busy():
-        LOG.warning("the server ends in the midst of a prediction")
+    status = 0
+    if model.failed:
+        status = 1  # The reason is the last that the log says.
+    elif workers.busy():
+        LOG.warning("the server has ended in the midst of a prediction")
         status = 1
+    else:
+        LOG.info("the server has ended")
     sys.stdout.flush()
     sys.stderr.flush()
     if workers.busy() or model.busy():
         # Python's own end, under threads that still run, may crash.
         os._exit(status)
-    LOG.info("the server has ended")
     return status
