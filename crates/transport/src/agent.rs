@@ -5,11 +5,12 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
-use crate::host::is_loopback;
+use crate::host::{is_link_local, is_loopback};
 
 /// A client for this host. Errors come back as answers, so that their bodies
 /// can be read; redirects are not followed, for a credential would go along
-/// and a resumable upload answers 308. No proxy stands before loopback.
+/// and a resumable upload answers 308. No proxy stands before loopback, nor before a
+/// metadata server.
 ///
 /// There is no limit on a whole transfer, only on silence.
 pub fn agent(url: &str) -> Agent {
@@ -24,7 +25,7 @@ pub fn agent(url: &str) -> Agent {
         .input_buffer_size(128 * 1024)
         .output_buffer_size(128 * 1024)
         .user_agent(concat!("mlflow-aip/", env!("CARGO_PKG_VERSION")));
-    if is_loopback(url) {
+    if is_loopback(url) || is_link_local(url) {
         config = config.proxy(None);
     }
     config.build().into()

@@ -106,7 +106,9 @@ fn describe(body: &[u8]) -> (Option<String>, Option<String>) {
     let code = string(&error["status"])
         .or_else(|| string(&error["errors"][0]["reason"]))
         .or_else(|| string(&value["error_code"]))
-        .or_else(|| string(&value["errors"][0]["code"]));
+        .or_else(|| string(&value["errors"][0]["code"]))
+        // OAuth 2 has the code where others have the whole error.
+        .or_else(|| string(error).filter(|_| value["error_description"].is_string()));
     let message = string(&error["message"])
         .or_else(|| string(&value["error_description"]))
         .or_else(|| string(error))
@@ -161,7 +163,7 @@ mod tests {
         let registry = r#"{"errors":[{"code":"NAME_UNKNOWN","message":"No.","detail":{}}]}"#;
         assert_eq!(shown(404, registry), "GET http://h/x: 404 NAME_UNKNOWN: No.");
         let token = r#"{"error":"invalid_grant","error_description":"No."}"#;
-        assert_eq!(shown(400, token), "GET http://h/x: 400: No.");
+        assert_eq!(shown(400, token), "GET http://h/x: 400 invalid_grant: No.");
         assert_eq!(
             shown(403, "\nInvalid Host header\nmore"),
             "GET http://h/x: 403: Invalid Host header"

@@ -15,6 +15,13 @@ pub fn is_loopback(url: &str) -> bool {
     }
 }
 
+/// Whether the URL's host is the hypervisor's own network, which no cable
+/// carries: there the clouds' metadata servers are, and they speak plain http.
+pub fn is_link_local(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    matches!(url.host(), Some(Host::Ipv4(address)) if address.is_link_local())
+}
+
 /// Whether a credential may be sent there: never in clear text over a network.
 pub fn may_carry_credentials(url: &str) -> bool {
     url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")) || is_loopback(url)
@@ -57,6 +64,13 @@ mod tests {
         ] {
             assert!(!is_loopback(url), "{url}");
         }
+    }
+
+    #[test]
+    fn metadata_servers_are_near() {
+        assert!(is_link_local("http://169.254.169.254/metadata/identity/oauth2/token"));
+        assert!(!is_link_local("http://169.254.169.254.example.com/"));
+        assert!(!is_link_local("http://10.0.0.1/") && !is_link_local("169.254.169.254"));
     }
 
     #[test]

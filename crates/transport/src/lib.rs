@@ -12,6 +12,6 @@ mod retry;
 pub use agent::{agent, silence};
 pub use checksum::{Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};
-pub use host::{is_loopback, may_carry_credentials, redact};
+pub use host::{is_link_local, is_loopback, may_carry_credentials, redact};
 pub use parallel::for_each;
 pub use retry::{Policy, Transient, retry};
