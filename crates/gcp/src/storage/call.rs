@@ -1,17 +1,14 @@
 //! One request: credentials, the log, errors.
 
-use std::io::Read;
-
 use log::debug;
 use serde_json::Value;
-use transport::{HttpError, MAX_ERROR_BODY, redact, retry, silence};
-use ureq::http::{Request, Response};
-use ureq::{Body, SendBody};
+use transport::{HttpError, redact, retry};
+use ureq::SendBody;
+use ureq::http::Request;
 
 use super::Storage;
 use crate::Error;
-
-pub(super) type Answer = Response<Body>;
+use crate::answer::{Answer, no_answer, success};
 
 impl Storage {
     /// A request without a body whose answer is JSON. May be sent twice.
@@ -47,7 +44,7 @@ impl Storage {
     ) -> Result<Answer, Error> {
         self.with_token(|| {
             let answer = self.send(method, &with_query(url, query), headers, SendBody::none())?;
-            success(method, url, answer)
+            Ok(success(method, url, answer)?)
         })
     }
 
@@ -80,7 +77,7 @@ impl Storage {
         let request =
             request.body(body).map_err(|error| HttpError::unreadable(method, url, &error))?;
         debug!("{method} {}", redact(url));
-        self.agent.run(request).map_err(|error| no_answer(method, url, error))
+        Ok(self.agent.run(request).map_err(|error| no_answer(method, url, error))?)
     }
 }
 
@@ -88,20 +85,6 @@ pub(super) fn with_query(url: &str, query: &[(&str, &str)]) -> String {
     let encode = |(key, value): &(&str, &str)| format!("{key}={}", super::uri::segment(value));
     let query: Vec<_> = query.iter().map(encode).collect();
     if query.is_empty() { url.to_owned() } else { format!("{url}?{}", query.join("&")) }
-}
-
-/// An answer of success, or what the service said instead.
-pub(super) fn success(method: &'static str, url: &str, answer: Answer) -> Result<Answer, Error> {
-    let status = answer.status().as_u16();
-    if (200..300).contains(&status) {
-        return Ok(answer);
-    }
-    let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
-    let retry_after = retry_after.map(str::to_owned);
-    let mut body = Vec::new();
-    // What cannot be read of an error's body is not worth another error.
-    let _ = answer.into_body().into_reader().take(MAX_ERROR_BODY).read_to_end(&mut body);
-    Err(HttpError::answer(method, url, status, retry_after.as_deref(), &body).into())
 }
 
 pub(super) fn read_json(method: &'static str, url: &str, answer: Answer) -> Result<Value, Error> {
@@ -114,13 +97,4 @@ pub(super) fn read_json(method: &'static str, url: &str, answer: Answer) -> Resu
             HttpError::unreadable(method, url, &message).into()
         }
     })
-}
-
-pub(super) fn no_answer(method: &'static str, url: &str, error: ureq::Error) -> Error {
-    let message = match error {
-        ureq::Error::Io(error) => error.to_string(),
-        ureq::Error::Timeout(_) => format!("no answer within {} s", silence().as_secs()),
-        other => other.to_string(),
-    };
-    HttpError::no_answer(method, url, &message).into()
 }

@@ -6,10 +6,11 @@ use std::io::Cursor;
 use transport::{HttpError, retry};
 use ureq::SendBody;
 
-use super::call::{success, with_query};
+use super::call::with_query;
 use super::upload::{Counted, Insert, metadata, open, query_refs, written};
 use super::{ObjectMeta, Storage};
 use crate::Error;
+use crate::answer::success;
 
 /// An upload under way.
 struct Session {

@@ -13,9 +13,10 @@ use serde_json::json;
 use transport::{HttpError, retry};
 use ureq::SendBody;
 
-use super::call::{Answer, read_json, success, with_query};
+use super::call::{read_json, with_query};
 use super::{ObjectMeta, Storage, uri};
 use crate::Error;
+use crate::answer::{Answer, success};
 
 /// Up to this size a session costs more requests than it can save.
 const MULTIPART_LIMIT: u64 = 8 * 1024 * 1024;

@@ -1,0 +1,36 @@
+//! What ureq's answers and failures mean.
+
+use std::io::Read;
+
+use transport::{HttpError, MAX_ERROR_BODY, silence};
+use ureq::Body;
+use ureq::http::Response;
+
+pub(crate) type Answer = Response<Body>;
+
+/// An answer of success, or what the service said instead.
+pub(crate) fn success(
+    method: &'static str,
+    url: &str,
+    answer: Answer,
+) -> Result<Answer, HttpError> {
+    let status = answer.status().as_u16();
+    if (200..300).contains(&status) {
+        return Ok(answer);
+    }
+    let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+    let retry_after = retry_after.map(str::to_owned);
+    let mut body = Vec::new();
+    // What cannot be read of an error's body is not worth another error.
+    let _ = answer.into_body().into_reader().take(MAX_ERROR_BODY).read_to_end(&mut body);
+    Err(HttpError::answer(method, url, status, retry_after.as_deref(), &body))
+}
+
+pub(crate) fn no_answer(method: &'static str, url: &str, error: ureq::Error) -> HttpError {
+    let message = match error {
+        ureq::Error::Io(error) => error.to_string(),
+        ureq::Error::Timeout(_) => format!("no answer within {} s", silence().as_secs()),
+        other => other.to_string(),
+    };
+    HttpError::no_answer(method, url, &message)
+}
