@@ -18,7 +18,7 @@ pub mod storage;
 pub mod vertex;
 
 pub use api::{Api, Request};
-pub use credentials::{Credentials, CredentialsError};
+pub use credentials::{Credentials, CredentialsError, Whoami};
 pub use endpoint::{
     build_endpoint, logging_endpoint, ml_endpoint, storage_endpoint, vertex_endpoint,
 };

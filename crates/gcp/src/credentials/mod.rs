@@ -3,23 +3,41 @@
 //! In this order: a token given outright (`--access-token-file`,
 //! `GOOGLE_OAUTH_ACCESS_TOKEN`, `CLOUDSDK_AUTH_ACCESS_TOKEN`,
 //! `CLOUDSDK_AUTH_ACCESS_TOKEN_FILE`); nobody, where gcloud's
-//! `CLOUDSDK_AUTH_DISABLE_CREDENTIALS` says so; a service account's key in
-//! `GOOGLE_APPLICATION_CREDENTIALS`; nobody, for a service on this machine;
-//! gcloud. A credential never travels in clear text over a network.
+//! `CLOUDSDK_AUTH_DISABLE_CREDENTIALS` says so; a credentials file that a
+//! variable names; the one that gcloud writes for applications; the metadata
+//! server; gcloud's own login. An empty variable counts as unset. A service on
+//! this machine is asked by nobody, unless the credentials' tokens come from
+//! this machine as well. A credential never travels in clear text over a network.
 
+mod authorized_user;
 mod error;
+mod exchange;
+mod executable;
+mod external_account;
+mod external_user;
+mod fields;
+mod file;
+mod find;
 mod gcloud;
-mod key;
+mod given;
+mod identity;
+mod impersonated;
+mod metadata;
+mod secret;
+mod service_account;
+mod subject;
+mod whoami;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gcp_auth::{Token, TokenProvider};
-use log::debug;
+use log::{debug, log_enabled};
 use transport::{is_loopback, may_carry_credentials, redact};
 
 pub use error::CredentialsError;
-use key::Key;
+use find::Login;
+use secret::Token;
+pub use whoami::Whoami;
 
 /// What every service of ours accepts.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -28,156 +46,100 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 pub struct Credentials {
     /// `--access-token-file`.
     file: Option<PathBuf>,
-    /// What that file holds: read once, for it may be a pipe.
-    given: Mutex<Option<String>>,
-    /// Taken once and used until it expires.
-    token: Mutex<Option<Arc<Token>>>,
-    /// Where the token comes from is said once, not for each request.
-    said: Once,
+    /// For services on this machine, and for all others.
+    state: Mutex<[Option<State>; 2]>,
 }
 
-/// Where a token comes from.
-#[derive(Debug)]
-enum Source {
-    Anonymous(&'static str),
-    Given { token: String, from: String },
-    Key(Key),
-    Gcloud,
-}
-
-impl Source {
-    fn describe(&self) -> String {
-        match self {
-            Self::Anonymous(why) => format!("no credentials: {why}"),
-            Self::Given { from, .. } => format!("access token from {from}"),
-            Self::Key(key) => format!("access token for '{}' from {}", key.email, key.from()),
-            Self::Gcloud => "access token from gcloud".into(),
-        }
-    }
+/// Found once, and a token taken once and used until it expires.
+#[derive(Clone, Debug)]
+struct State {
+    login: Arc<Login>,
+    token: Option<Token>,
 }
 
 impl Credentials {
     pub fn new(access_token_file: Option<PathBuf>) -> Self {
-        Self {
-            file: access_token_file,
-            given: Mutex::default(),
-            token: Mutex::default(),
-            said: Once::new(),
-        }
+        Self { file: access_token_file, state: Mutex::default() }
     }
 
-    /// The headers that say who asks.
+    /// The headers that say who asks, and whose quota is used.
     pub fn headers(&self, url: &str) -> Result<Vec<(&'static str, String)>, CredentialsError> {
-        let Some(token) = self.token(url)? else { return Ok(Vec::new()) };
-        let mut headers = vec![("authorization", format!("Bearer {token}"))];
-        let quota = ["GOOGLE_CLOUD_QUOTA_PROJECT", "CLOUDSDK_BILLING_QUOTA_PROJECT"];
-        if let Some(project) = quota.into_iter().find_map(env) {
-            headers.push(("x-goog-user-project", project));
+        let state = self.fetched(url)?;
+        let Some(token) = state.token else { return Ok(Vec::new()) };
+        let mut headers = vec![("authorization", format!("Bearer {}", token.value.0))];
+        if let Some(project) = &state.login.quota_project {
+            headers.push(("x-goog-user-project", project.clone()));
         }
         Ok(headers)
     }
 
-    /// Forgets the token. Whether asking for another can help.
+    /// Forgets the tokens. Whether asking for others can help.
     pub fn renew(&self) -> bool {
-        let fetched = self.token.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let is_file = self.file.as_ref().is_some_and(|path| path.is_file());
-        // Somebody may write a new token there while we wait.
-        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner).take_if(|_| is_file);
-        fetched.is_some() || given.is_some()
+        let mut renewed = false;
+        for state in self.lock().iter_mut().flatten() {
+            let renews = state.login.identity.as_ref().is_some_and(|identity| identity.renews());
+            renewed |= state.token.take().is_some() && renews;
+        }
+        renewed
     }
 
-    fn token(&self, url: &str) -> Result<Option<String>, CredentialsError> {
-        let source = self.source(url)?;
-        self.said.call_once(|| debug!("{}", source.describe()));
-        if !matches!(source, Source::Anonymous(_)) && !may_carry_credentials(url) {
+    /// Who asks that service, once a token shows that it is true.
+    pub fn whoami(&self, url: &str) -> Result<Whoami, CredentialsError> {
+        let state = self.fetched(url)?;
+        Ok(Whoami { token: state.token.as_ref().map(Token::lifetime), ..who(&state.login, url) })
+    }
+
+    fn fetched(&self, url: &str) -> Result<State, CredentialsError> {
+        // Held while a token is fetched: the other threads wait for this one.
+        let mut states = self.lock();
+        let place = usize::from(is_loopback(url));
+        let found = match states[place].take() {
+            Some(state) => state,
+            None => State { login: self.login(states[1 - place].as_ref(), url)?, token: None },
+        };
+        let state = states[place].insert(found);
+        let Some(identity) = &state.login.identity else { return Ok(state.clone()) };
+        if !may_carry_credentials(url) {
             return Err(CredentialsError::ClearText { url: redact(url) });
         }
-        // Held while a token is fetched: the other threads wait for this one.
-        let mut cached = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = cached.as_ref().filter(|token| !token.has_expired()) {
-            return Ok(Some(token.as_str().to_owned()));
+        if !state.token.as_ref().is_some_and(Token::is_fresh) {
+            state.token = Some(identity.fetch()?);
         }
-        let token = match source {
-            Source::Anonymous(_) => return Ok(None),
-            Source::Given { token, .. } => return Ok(Some(token)),
-            Source::Key(key) => {
-                fetch(&key.from(), async || Ok(Arc::new(key.account()?) as Arc<dyn TokenProvider>))?
-            }
-            Source::Gcloud => {
-                gcloud::check()?;
-                fetch("gcloud", async || {
-                    Ok(Arc::new(gcp_auth::GCloudAuthorizedUser::new().await?) as _)
-                })?
-            }
+        Ok(state.clone())
+    }
+
+    /// What was given outright goes to all services, and a pipe is read once.
+    fn login(&self, other: Option<&State>, url: &str) -> Result<Arc<Login>, CredentialsError> {
+        let given = other.filter(|state| state.login.is_given());
+        let login = match given {
+            Some(state) => Arc::clone(&state.login),
+            None => Arc::new(match find::given(self.file.as_deref())? {
+                Some(login) => login,
+                None => find::find(is_loopback(url))?,
+            }),
         };
-        Ok(Some(cached.insert(token).as_str().to_owned()))
+        if log_enabled!(log::Level::Debug) {
+            debug!("{}", who(&login, url));
+        }
+        Ok(login)
     }
 
-    fn source(&self, url: &str) -> Result<Source, CredentialsError> {
-        if let Some(path) = &self.file {
-            let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-            let token = match &*given {
-                Some(token) => token.clone(),
-                None => given.insert(token_in_file(path)?).clone(),
-            };
-            return Ok(Source::Given { token, from: format!("'{}'", path.display()) });
-        }
-        for name in ["GOOGLE_OAUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN"] {
-            if let Some(token) = env(name) {
-                let token = token.trim().to_owned();
-                if !token.chars().all(|c| c.is_ascii_graphic()) {
-                    return Err(CredentialsError::NotAToken { path: name.into() });
-                }
-                return Ok(Source::Given { token, from: name.into() });
-            }
-        }
-        if let Some(path) = env("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE") {
-            let token = token_in_file(Path::new(&path))?;
-            return Ok(Source::Given { token, from: format!("'{path}'") });
-        }
-        if env("CLOUDSDK_AUTH_DISABLE_CREDENTIALS")
-            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
-        {
-            return Ok(Source::Anonymous("CLOUDSDK_AUTH_DISABLE_CREDENTIALS is set"));
-        }
-        if let Some(path) = env("GOOGLE_APPLICATION_CREDENTIALS") {
-            let key = Key::read(PathBuf::from(path))?;
-            // An emulator gets a token only from an emulator: a real one is
-            // neither fetched for it nor shown to it.
-            if !is_loopback(url) || is_loopback(&key.token_uri) {
-                return Ok(Source::Key(key));
-            }
-        }
-        if is_loopback(url) {
-            return Ok(Source::Anonymous("the service is on this machine"));
-        }
-        Ok(Source::Gcloud)
+    fn lock(&self) -> MutexGuard<'_, [Option<State>; 2]> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn token_in_file(path: &Path) -> Result<String, CredentialsError> {
-    let text = std::fs::read_to_string(path).map_err(|source| CredentialsError::Unreadable {
-        path: path.display().to_string(),
-        source,
-    })?;
-    let token = text.trim().to_owned();
-    if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(CredentialsError::NotAToken { path: path.display().to_string() });
+fn who(login: &Login, url: &str) -> Whoami {
+    let identity = login.identity.as_ref();
+    Whoami {
+        service: redact(url),
+        principal: identity.and_then(|identity| identity.principal()),
+        via: identity.and_then(|identity| identity.via()),
+        kind: identity.map_or("none", |identity| identity.kind()),
+        from: login.origin.clone(),
+        quota_project: login.quota_project.clone(),
+        token: None,
     }
-    Ok(token)
-}
-
-/// Runs gcp_auth on a runtime of its own, gone before reqwest's blocking calls.
-fn fetch(
-    from: &str,
-    provider: impl AsyncFnOnce() -> Result<Arc<dyn TokenProvider>, gcp_auth::Error>,
-) -> Result<Arc<Token>, CredentialsError> {
-    let no_token = |source| CredentialsError::NoToken { from: from.to_owned(), source };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| no_token(gcp_auth::Error::Io("cannot start a runtime", error)))?;
-    runtime.block_on(async { provider().await?.token(&[SCOPE]).await }).map_err(no_token)
 }
 
 fn env(name: &str) -> Option<String> {
