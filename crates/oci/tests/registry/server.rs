@@ -88,15 +88,13 @@ fn serve(stream: &TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request
     while let Some(request) = read(&mut reader) {
         log.lock().unwrap().push(request.clone());
         let answer = answer(&request);
-        let mut head = format!("HTTP/1.1 {} X\r\n", answer.status);
-        let length = answer.body.len() + answer.cut;
-        for (name, value) in answer.headers.iter().chain([&("content-length", length.to_string())])
-        {
-            head += &format!("{name}: {value}\r\n");
-        }
+        let length = ("content-length", (answer.body.len() + answer.cut).to_string());
+        let headers = answer.headers.iter().chain([&length]);
+        let headers: Vec<_> = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("HTTP/1.1 {} X\r\n{}\r\n", answer.status, headers.concat());
         let body = if request.method == "HEAD" { &[][..] } else { &answer.body };
         let mut stream = stream;
-        let sent = stream.write_all(format!("{head}\r\n").as_bytes());
+        let sent = stream.write_all(head.as_bytes());
         if sent.and_then(|()| stream.write_all(body)).is_err() || answer.cut > 0 {
             return;
         }
