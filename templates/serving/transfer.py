@@ -12,6 +12,8 @@ import time
 import urllib.error
 import urllib.request
 
+GOOGLE = "https://storage.googleapis.com"
+
 ATTEMPTS = 6
 TIMEOUT = 60
 CHUNK = 1 << 20
@@ -29,6 +31,10 @@ class Damaged(Exception):
     """What came is not what was stored."""
 
 
+class NoToken(OSError):
+    """The metadata server does not say who we are."""
+
+
 # A connection that fails in any way, at any moment.
 BROKEN = (OSError, http.client.HTTPException, Damaged)
 
@@ -40,7 +46,7 @@ class Client:
         emulator = environ.get("STORAGE_EMULATOR_HOST")
         if emulator and "://" not in emulator:
             emulator = "http://" + emulator
-        self._root = emulator.rstrip("/") if emulator else "https://storage.googleapis.com"
+        self._root = emulator.rstrip("/") if emulator else GOOGLE
         self._token = None if emulator else Token(environ)
         # An emulator is on this machine, where no proxy leads to.
         proxies = [urllib.request.ProxyHandler({})] if emulator else []
@@ -94,9 +100,12 @@ class Token:
     def get(self):
         with self._lock:
             if time.monotonic() >= self._ends:
-                with self._opener.open(self._request, timeout=10) as answer:
-                    found = json.load(answer)
-                self._value = found["access_token"]
+                try:
+                    with self._opener.open(self._request, timeout=10) as answer:
+                        found = json.load(answer)
+                    self._value = found["access_token"]
+                except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+                    raise NoToken("no token from the metadata server: {}".format(error)) from None
                 self._ends = time.monotonic() + found.get("expires_in", 0) - TOKEN_MARGIN
             return self._value
 

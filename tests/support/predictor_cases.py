@@ -115,6 +115,9 @@ def cases():
     yield "columns", [[1, 2, 3, 4], [1]], {}, "differ in length"
     yield "columns", [[1, 2, 3, "4"]], {}, "'petal width (cm)' takes numbers"
     yield "columns", [{NAMES[0]: 1}], {}, "'sepal width (cm)' is missing"
+    yield "columns", [[1, 2, 3, True]], {}, "'petal width (cm)' takes numbers"
+    yield "columns", [[1, 2, 3, None]], {}, "NaN"
+    yield "columns", [{**records[0], NAMES[0]: "5"}], {}, "'sepal length (cm)' takes numbers"
     yield "columns", [ROWS[0], records[0]], {}, "all be rows or all be objects"
     yield "columns", "abcd", {}, "all be rows or all be objects"
     yield "bare", [dict(zip(NAMES, row)) for row in ROWS], {}, answer
@@ -169,6 +172,25 @@ def check_places(predictor, scratch):
         shutil.copytree(scratch / "bare", nest / "a" / "c", dirs_exist_ok=True)
 
 
+def check_reals():
+    """The short way makes the same DataFrame as the long one, or none."""
+    from predictor import _columns, _Reals
+
+    for kind in ("double", "float"):
+        for names in ([None, None], ["a", "b"]):
+            schema = Schema([ColSpec(kind, name) for name in names])
+            reals = _Reals.of(schema)
+            instances = [[[1, 2.5]], [[2**53 + 1, -(2**70)], [1e-320, 0.1]], [[None, 1], [3, None]]]
+            if names[0]:
+                instances += [[{"b": 1, "a": 2.5, "c": "x"}], [{"a": 1, "b": None}]]
+            for some in instances:
+                pd.testing.assert_frame_equal(reals.frame(some), _columns(some, schema.inputs))
+            for some in ([[1]], [[1, "2"]], [[True, 1]], [{"a": 1}], [1], ["ab"], ([1, 2],), {"a": [1]}):
+                assert reals.frame(some) is None, some
+    for kinds in (["double", "float"], ["long", "long"], ["string"]):
+        assert _Reals.of(Schema([ColSpec(kind, str(i)) for i, kind in enumerate(kinds)])) is None
+
+
 class Tenth:
     def preprocess(self, instances):
         assert isinstance(instances, np.ndarray)
@@ -198,6 +220,7 @@ def main():
         if model not in loaded:
             loaded[model] = Predictor.from_path(str(scratch / model))
         check(loaded[model], model, instances, kwargs, expected)
+    check_reals()
     check_places(Predictor, scratch)
     check_preprocessors(Predictor, scratch)
 
