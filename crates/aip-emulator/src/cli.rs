@@ -141,6 +141,7 @@ impl Common {
     fn config(self, listen: SocketAddr) -> Config {
         let options = Options {
             data_dir: PathBuf::new(),
+            cache_dir: None,
             strict_runtime: self.strict_runtime,
             pythons: self.pythons.into_iter().collect::<BTreeMap<_, _>>(),
             require_token: self.require_token,

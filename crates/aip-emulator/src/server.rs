@@ -72,7 +72,7 @@ impl Emulator {
         let address = listener.local_addr().map_err(failed)?;
         app.ml.set_endpoint(format!("http://{address}"));
         app.registry.set_host(address.to_string());
-        app.containers.set_endpoint(format!("http://{address}"));
+        app.containers.set_endpoint(address.to_string());
         let (stop, stopped) = oneshot::channel::<()>();
         let service = crate::app(app.clone()).into_make_service_with_connect_info::<Connection>();
         let server = axum::serve(Acceptor(listener), service).with_graceful_shutdown(async {

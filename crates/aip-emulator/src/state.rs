@@ -17,6 +17,9 @@ use crate::traffic::Traffic;
 pub struct Options {
     /// Where objects, models and environments are kept
     pub data_dir: PathBuf,
+    /// Where Python environments and unpacked images are kept; the user's
+    /// cache unless said
+    pub cache_dir: Option<PathBuf>,
     /// Refuse the runtimes that the service refused, rather than running them
     pub strict_runtime: bool,
     /// Interpreters to use, by version ("3.7")

@@ -68,14 +68,14 @@ impl Ml {
     pub fn new(options: &Options) -> Self {
         let dir = options.data_dir.join("ml");
         let uv = crate::runtime::find_uv();
-        let environments = crate::runtime::cache_dir().unwrap_or_else(|| dir.join("envs"));
+        let cache = crate::runtime::cache_dir(options).unwrap_or_else(|| dir.clone());
         Self(Arc::new(Inner {
             strict: options.strict_runtime,
             catalog: Saved::open(dir.join("catalog.json"), Catalog::close_interrupted),
             running: Running::default(),
             workers: Workers::default(),
             interpreters: Interpreters::new(options.pythons.clone(), uv.clone()),
-            environments: Environments::new(environments, uv),
+            environments: Environments::new(cache.join("envs"), uv),
             endpoint: OnceLock::new(),
             said: Mutex::default(),
             dir,

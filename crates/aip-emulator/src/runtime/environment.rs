@@ -11,6 +11,7 @@ use tokio::process::Command;
 use super::process::{self, Failed};
 use super::python::{Interpreter, on_path};
 use crate::say::say;
+use crate::state::Options;
 
 /// Written last: an environment without it was interrupted in the making.
 const MARKER: &str = "aip-emulator-environment.json";
@@ -41,10 +42,13 @@ pub(crate) fn find_uv() -> Option<PathBuf> {
 }
 
 /// The user's cache, so that environments are there again on the next run.
-pub(crate) fn cache_dir() -> Option<PathBuf> {
+pub(crate) fn cache_dir(options: &Options) -> Option<PathBuf> {
+    if options.cache_dir.is_some() {
+        return options.cache_dir.clone();
+    }
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
-    Some(cache.join("aip-emulator/envs"))
+    Some(cache.join("aip-emulator"))
 }
 
 impl Environments {

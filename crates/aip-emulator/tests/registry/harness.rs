@@ -32,6 +32,8 @@ impl Server {
     }
 
     pub(crate) fn start_with(data_dir: Option<&Path>, options: Options) -> Self {
+        let cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("containers"));
+        let options = Options { cache_dir, ..options };
         let runtime = Runtime::new().unwrap();
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -143,6 +145,10 @@ impl Server {
         assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
         answer.header("docker-content-digest").unwrap().to_owned()
     }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
 }
 
 impl Drop for Server {
@@ -178,4 +184,16 @@ pub(crate) fn digest(content: &[u8]) -> String {
         write!(all, "{byte:02x}").unwrap();
         all
     })
+}
+
+/// A layer, in the order given.
+pub(crate) fn tar(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, content.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap()
 }

@@ -4,5 +4,6 @@
 
 mod auth;
 mod blobs;
+mod containers;
 mod harness;
 mod manifests;
