@@ -1,6 +1,7 @@
 //! What a tool says when it fails, and the exit status it ends with.
 
 use std::error::Error;
+use std::fmt;
 
 use deployment::{Explain, Kind};
 
@@ -73,6 +74,14 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+}
+
+/// On one line, for a failure that is only a part of another's story.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
     }
 }
 
