@@ -1,6 +1,8 @@
 //! aip-version: what answers predictions.
 
 mod ai_platform;
+#[allow(dead_code, reason = "create on Vertex AI is about to use it")]
+mod canary;
 mod create;
 mod default;
 mod delete;

@@ -77,7 +77,7 @@ pub(crate) fn change(
     }
 }
 
-pub(super) fn unreadable(place: &Place, error: gcp::Error) -> Failure {
+pub(crate) fn unreadable(place: &Place, error: gcp::Error) -> Failure {
     let status = error.status();
     let message = format!("cannot look at endpoint '{}'", place.endpoint_id);
     let failure = Failure::from(error).context(message);

@@ -6,11 +6,13 @@ mod names;
 mod plan;
 mod show;
 
+use aip::vertex::Place;
 use aip::{Options, Subject, VersionOptions};
 use stage::{Failure, Output, Process};
 
 use change::change;
-use plan::Plan;
+pub(crate) use change::unreadable;
+use plan::{Plan, Wanted};
 
 /// Show or change who gets how much of the traffic
 ///
@@ -104,4 +106,19 @@ pub(crate) fn run(
             Ok(Output::Json(show::changed(place, &changed)))
         }
     }
+}
+
+/// Gives one that is deployed so much, which the others give up in proportion;
+/// with no others, it gets all. The percent that it has then.
+pub(crate) fn give(
+    process: &Process,
+    place: &Place,
+    doing: &str,
+    id: &str,
+    percent: u8,
+) -> Result<u8, Failure> {
+    let changed = change(process, place, doing, false, |endpoint| {
+        Ok(Wanted::next(endpoint, endpoint.split().with(id, percent)))
+    })?;
+    Ok(changed.endpoint.split().percent(id))
 }
