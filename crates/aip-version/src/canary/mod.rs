@@ -34,7 +34,7 @@ pub(crate) struct Flags {
     /// recorded with the bundle. To be asked alone it is deployed for a moment
     /// to an endpoint of its own as well, unless its container can be invoked
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100),
-        conflicts_with_all = ["no_wait", "traffic"])]
+        conflicts_with_all = ["no_wait", "replace", "traffic"])]
     pub(crate) canary: Option<u8>,
 
     /// Predictions to hold it against, a JSON object of instances and
@@ -225,6 +225,8 @@ mod tests {
     struct Command {
         #[arg(long)]
         no_wait: bool,
+        #[arg(long)]
+        replace: bool,
         #[arg(long)]
         traffic: Option<u8>,
         #[command(flatten)]
