@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use aip::{Place, given, refuse_flags};
 use stage::{Failure, Output, Process};
 
-use crate::ai_platform;
 use crate::flags::Flags;
+use crate::{ai_platform, canary, vertex};
 
 pub(crate) const STAGE: &str = "version";
 
@@ -21,17 +22,19 @@ pub(crate) const AGAIN: &str = "run the same command again: it takes the version
 #[command(after_help = "\
 Examples:
   aip-version create <4-model.json >5-version.json
-  aip-version create --version-name v2 --set-default <4-model.json
+  aip-version create --version-name v2 --canary 10 <4-model.json
   aip-version create --no-wait <4-model.json >5-version.json; aip-version wait <5-version.json
-  aip-version create --replace --machine-type mls1-c4-m2 <4-model.json")]
+  aip-version create --replace --machine-type n1-standard-4 --max-replicas 4 <4-model.json
+  aip-version create --target ai-platform --set-default <4-model.json")]
 pub(crate) struct Args {
     /// Do not wait; `aip-version wait` takes it up, from any machine
     #[arg(long)]
     pub(crate) no_wait: bool,
 
-    /// Where a version of this name was made of something else, delete it and
-    /// create it anew. A default version hands over to another one meanwhile,
-    /// if the model has one, and is the default again afterwards
+    /// Where a version of this name was made of something else, put this one in
+    /// its place. On Vertex AI, the old one answers until the new one does. On
+    /// AI Platform it is deleted first; a default version hands over to another
+    /// one meanwhile, if the model has one, and is the default again afterwards
     #[arg(long, conflicts_with = "no_wait")]
     pub(crate) replace: bool,
 
@@ -41,6 +44,12 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) flags: Flags,
+
+    #[command(flatten)]
+    pub(crate) vertex: vertex::Flags,
+
+    #[command(flatten)]
+    pub(crate) canary: canary::Flags,
 
     #[command(flatten)]
     pub(crate) ai_platform: ai_platform::Flags,
@@ -63,7 +72,16 @@ pub(crate) fn run(
     let place = options.place(&mut document.spec)?;
     let version = version.require(&mut document.spec)?;
     document.forget_results(STAGE);
-    let place = place.ai_platform("version to create")?;
-    ai_platform::create(process, place, &version, &mut document, args)?;
+    let foreign = match &place {
+        Place::AiPlatform(_) => [given(&args.vertex), given(&args.canary)].concat(),
+        Place::Vertex(_) => given(&args.ai_platform),
+    };
+    refuse_flags(place.target(), &foreign)?;
+    match &place {
+        Place::AiPlatform(place) => {
+            ai_platform::create(process, place, &version, &mut document, args)?;
+        }
+        Place::Vertex(place) => vertex::create(process, place, &version, &mut document, args)?,
+    }
     Ok(document.into())
 }

@@ -13,8 +13,8 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "TEXT")]
     pub(crate) description: Option<String>,
 
-    /// Machine that serves it. AI Platform takes mls1-c1-m2 (1 CPU, 2 GB), its
-    /// default, or mls1-c4-m2 (4 CPUs)
+    /// Machine that serves it [default: n1-standard-2]. AI Platform takes
+    /// mls1-c1-m2 (1 CPU, 2 GB), its default, or mls1-c4-m2 (4 CPUs)
     #[arg(long, value_name = "TYPE")]
     pub(crate) machine_type: Option<String>,
 

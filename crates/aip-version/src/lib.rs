@@ -9,6 +9,7 @@ mod delete;
 mod flags;
 mod query;
 mod traffic;
+mod vertex;
 mod wait;
 
 use std::process::ExitCode;

@@ -3,6 +3,8 @@
 use aip::{Place, Subject};
 use stage::{Failure, Output, Process};
 
+use crate::vertex;
+
 /// Show a version
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -14,11 +16,12 @@ pub(crate) struct GetArgs {
     names: aip::Names,
 }
 
-/// List a model's versions, all pages
+/// List a model's versions, all pages; on Vertex AI with their aliases and
+/// their share of the endpoint's requests
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  aip-version list --project acme --model iris | jq -r '.versions[] | .name + \" \" + .state'")]
+  aip-version list --project acme --model iris | jq -c '.versions[] | [.aliases, .traffic]'")]
 pub(crate) struct ListArgs {
     #[command(flatten)]
     names: aip::Names,
@@ -46,12 +49,11 @@ pub(crate) fn list(
     args: &ListArgs,
 ) -> Result<Output, Failure> {
     let subject = Subject::model(process, options, &args.names)?;
-    let what = format!("the versions of model '{}'", subject.place.model());
-    let (request, field) = match &subject.place {
+    match &subject.place {
         Place::AiPlatform(place) => {
-            (gcp::get(&format!("{}/versions", place.model_name())), "versions")
+            let request = gcp::get(&format!("{}/versions", place.model_name()));
+            subject.list(request, "versions", &format!("the versions of model '{}'", place.model))
         }
-        Place::Vertex(place) => (gcp::vertex::list_versions(&place.model_name()), "models"),
-    };
-    subject.list(request, field, &what)
+        Place::Vertex(place) => vertex::list(&subject, place),
+    }
 }

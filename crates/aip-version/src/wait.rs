@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use aip::Waiting;
+use aip::{Place, Waiting};
 use stage::{Failure, Output, Process};
 
-use crate::ai_platform;
+use crate::{ai_platform, vertex};
 
 /// Wait until a version that is being created answers
 ///
@@ -48,7 +48,14 @@ pub(crate) fn run(
         resume: "run the same command again".into(),
         timeout: Duration::from_secs(args.timeout),
     };
-    let place = place.ai_platform("version to wait for")?;
-    ai_platform::wait(process, place, &version, &mut document, &waiting, operation.as_deref())?;
+    let operation = operation.as_deref();
+    match &place {
+        Place::AiPlatform(place) => {
+            ai_platform::wait(process, place, &version, &mut document, &waiting, operation)?;
+        }
+        Place::Vertex(place) => {
+            vertex::wait(process, place, &version, &mut document, &waiting, operation)?;
+        }
+    }
     Ok(document.into())
 }

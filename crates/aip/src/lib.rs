@@ -21,4 +21,4 @@ pub use names::Names;
 pub use options::{Options, VersionOptions};
 pub use place::{Place, refuse_flags};
 pub use subject::Subject;
-pub use wait::{Waiting, wait, wait_for_operation};
+pub use wait::{Waiting, ended, outcome, wait, wait_for_operation};

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod existing;
+mod failure;
 mod fields;
 mod finish;
 mod job;

@@ -7,6 +7,7 @@ use gcp::{Outcome, operation_outcome};
 use serde_json::Value;
 use stage::{Failure, Process};
 
+use super::failure::failure;
 use super::finish;
 
 /// `stages.version` of the document says what came of it.
@@ -38,7 +39,7 @@ pub(crate) fn ready(
 ) -> Result<Value, Failure> {
     let service = &place.service;
     let name = place.version_name(version);
-    aip::wait(process, waiting, |_| {
+    let ended = aip::ended(process, waiting, |_| {
         if let Some(operation) = operation {
             match service.get(operation).map(|operation| operation_outcome(&operation)) {
                 Ok(Outcome::Done(_)) => {}
@@ -55,5 +56,6 @@ pub(crate) fn ready(
                 Outcome::Failed(text.unwrap_or_else(|| format!("the version is {state}")))
             }
         })
-    })
+    })?;
+    ended.map_err(|message| failure(&waiting.doing, &message))
 }

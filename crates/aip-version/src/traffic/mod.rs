@@ -10,9 +10,9 @@ use aip::vertex::Place;
 use aip::{Options, Subject, VersionOptions};
 use stage::{Failure, Output, Process};
 
-use change::change;
-pub(crate) use change::unreadable;
-use plan::{Plan, Wanted};
+pub(crate) use change::{change, unreadable};
+use plan::Plan;
+pub(crate) use plan::Wanted;
 
 /// Show or change who gets how much of the traffic
 ///

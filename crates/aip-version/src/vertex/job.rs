@@ -1,0 +1,42 @@
+//! A version that is to be there: what it is made of, and where.
+
+use std::time::Duration;
+
+use aip::Waiting;
+use aip::vertex::Place;
+use deployment::Extra;
+use serde_json::Value;
+use stage::{Failure, Process};
+
+use super::failure;
+use crate::create::AGAIN;
+
+pub(super) struct Job<'a> {
+    pub(super) process: &'a Process,
+    pub(super) place: &'a Place,
+    pub(super) version: &'a str,
+    /// The API's `Model`.
+    pub(super) model: Value,
+    /// The API's `DeployedModel`, without its id and its model.
+    pub(super) deployed: Extra,
+    /// Of the endpoint's requests, in percent.
+    pub(super) traffic: Option<u8>,
+    /// Whether a version of this name that is otherwise makes way.
+    pub(super) replace: bool,
+    pub(super) timeout: Duration,
+}
+
+impl Job<'_> {
+    pub(super) fn doing(&self) -> String {
+        format!("create version '{}' of model '{}'", self.version, self.place.model)
+    }
+
+    pub(super) fn waiting(&self, doing: String) -> Waiting {
+        Waiting { doing, resume: AGAIN.into(), timeout: self.timeout }
+    }
+
+    /// Of a request that the service refused; `permission` is what it takes.
+    pub(super) fn refused(&self, error: gcp::Error, permission: &str) -> Failure {
+        failure::refused(error, &self.doing(), permission)
+    }
+}

@@ -1,0 +1,67 @@
+//! What a version replaces: it answers until the new one does.
+
+use aip::Waiting;
+use aip::vertex::{Deployed, Endpoint, Place};
+use gcp::vertex;
+use log::info;
+use serde_json::json;
+use stage::{Failure, Process};
+
+use super::failure;
+use super::job::Job;
+use super::shift::shift;
+use crate::create::AGAIN;
+
+/// Moves the requests of everything else that is deployed under the version's
+/// name over to `id`, and undeploys it.
+pub(super) fn take_over(job: &Job, id: &str) -> Result<(), Failure> {
+    let endpoint = super::deploy::read(job)?;
+    let old = others(&endpoint, job.version, id);
+    if old.is_empty() {
+        return Ok(());
+    }
+    let doing = format!("move the requests of version '{}' to its successor", job.version);
+    shift(job.process, job.place, &doing, |endpoint| {
+        let old = others(endpoint, job.version, id);
+        Ok(old.iter().fold(endpoint.split(), |split, old| split.moved(old, id)))
+    })?;
+    for old in old {
+        let waiting = Waiting {
+            doing: format!("undeploy '{old}', which version '{}' replaces", job.version),
+            resume: AGAIN.into(),
+            timeout: job.timeout,
+        };
+        undeploy(job.process, job.place, &old, &waiting)?;
+        info!("undeployed '{old}', which version '{}' replaces", job.version);
+    }
+    Ok(())
+}
+
+fn others(endpoint: &Endpoint, version: &str, id: &str) -> Vec<String> {
+    let deployed = endpoint.deployed().into_iter();
+    let others = deployed.filter(|one| one.version() == version && one.id() != id);
+    others.map(Deployed::id).map(str::to_owned).collect()
+}
+
+/// It must have no traffic, unless it is the last. Whether it was there.
+pub(super) fn undeploy(
+    process: &Process,
+    place: &Place,
+    id: &str,
+    waiting: &Waiting,
+) -> Result<bool, Failure> {
+    let request = vertex::undeploy_model(&place.endpoint_name(), id, &json!({}));
+    let operation = match place.service.call(&request) {
+        Ok(operation) => operation,
+        Err(error) => {
+            // The answer to the same request may have been lost.
+            let endpoint = Endpoint::read(place);
+            if endpoint.is_ok_and(|endpoint| endpoint.by_id(id).is_none()) {
+                return Ok(false);
+            }
+            let permission = "aiplatform.endpoints.undeploy";
+            return Err(failure::refused(error, &waiting.doing, permission));
+        }
+    };
+    aip::wait_for_operation(process, &place.service, waiting, &operation).map(|_| true)
+}

@@ -1,0 +1,18 @@
+//! Moving an endpoint's requests.
+
+use aip::vertex::{Endpoint, Place, Split};
+use stage::{Failure, Process};
+
+use crate::traffic::{Wanted, change};
+
+/// Writes the split that `plan` makes of the one that is there; the endpoint as
+/// it is then. What was before is remembered, as with every change of traffic.
+pub(super) fn shift(
+    process: &Process,
+    place: &Place,
+    doing: &str,
+    plan: impl Fn(&Endpoint) -> Result<Split, Failure>,
+) -> Result<Endpoint, Failure> {
+    let next = |endpoint: &Endpoint| Ok(Wanted::next(endpoint, plan(endpoint)?));
+    change(process, place, doing, false, next).map(|change| change.endpoint)
+}
