@@ -21,7 +21,17 @@ use super::roots::Root;
 use crate::runtime::Group;
 use crate::say::say;
 
-const GUARD: &str = include_str!("guard.sh");
+/// Runs a container and, beside it, a reader of stdin: when that ends because
+/// the emulator did, however it did, so does the whole group. The container
+/// says in a file who it is (4), and is told by another (5).
+const GUARD: &str = r#"
+exec 3<&0 4>"$1" 5<"$2"; shift 2
+"$@" </dev/null 3<&- &
+job=$!
+exec 4>&- 5<&-
+{ read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 &
+wait $job
+"#;
 
 /// Between asking a container to end and ending it.
 const GRACE: Duration = Duration::from_secs(5);
