@@ -3,6 +3,7 @@
 use deployment::{Deployment, Spec, names};
 use oci::Reference;
 use stage::{Failure, settings};
+use transport::is_loopback;
 
 use super::ImageOptions;
 
@@ -51,21 +52,70 @@ pub(super) fn project_and_region(
     Ok((project, region.unwrap_or_default()))
 }
 
-/// A remark on images that the project's own service agent may not be able to
-/// read.
+/// A remark on images that Vertex AI may not be able to read: it takes them
+/// from Artifact Registry alone, and there as its project's service agent.
 pub(crate) fn remark(document: &Deployment, uri: &str) -> Option<(String, Option<String>)> {
     let image: Reference = uri.parse().ok()?;
+    if is_loopback(&image.root()) {
+        return None;
+    }
+    if !Reference::is_google(&image.host) {
+        let message =
+            format!("Vertex AI takes images from Artifact Registry, not from '{}'", image.host);
+        let hint = "push it there: --image-repository REGION-docker.pkg.dev/PROJECT/NAME";
+        return Some((message, Some(hint.into())));
+    }
     let project = document.spec.project.as_deref()?.replace(':', "/");
-    if !Reference::is_google(&image.host)
-        || image.repository.starts_with(&format!("{project}/"))
-        || image.repository.starts_with("vertex-ai/")
-    {
+    let own = format!("{project}/");
+    if image.repository.starts_with(&own) || image.repository.starts_with("vertex-ai/") {
         return None;
     }
     let hint = "grant service-PROJECT_NUMBER@gcp-sa-aiplatform.iam.gserviceaccount.com \
-        roles/artifactregistry.reader on it"
-        .to_owned();
+        roles/artifactregistry.reader on it";
     let message =
         format!("'{uri}' is outside of project '{project}', whose Vertex AI must read it");
-    Some((message, Some(hint)))
+    Some((message, Some(hint.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_vertex_may_not_read_is_remarked_on() {
+        let mut document = Deployment::default();
+        document.spec.project = Some("acme".into());
+        let remark = |uri: &str| remark(&document, uri).map(|(message, _)| message);
+        for fine in [
+            "eu-docker.pkg.dev/acme/models/iris:v1",
+            "us-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-6:latest",
+            "127.0.0.1:5000/acme/models/iris:v1",
+        ] {
+            assert_eq!(remark(fine), None, "{fine}");
+        }
+        let other = remark("eu-docker.pkg.dev/acme-images/models/iris:v1").unwrap();
+        assert!(other.contains("outside of project 'acme'"), "{other}");
+        assert!(remark("ghcr.io/acme/iris:v1").unwrap().contains("not from 'ghcr.io'"));
+    }
+
+    #[test]
+    fn the_default_is_the_projects_own_repository() {
+        let options = ImageOptions {
+            image_repository: None,
+            project: Some("example.com:acme".into()),
+            region: None,
+            build_location: None,
+            build_service_account: None,
+            build_timeout: 1,
+        };
+        let (model, version) = (Some("Iris Model".to_owned()), Some("v3".to_owned()));
+        let mut spec = Spec { model, version, ..Spec::default() };
+        let name = reference(&options, &mut spec).unwrap().to_string();
+        assert_eq!(name, "us-central1-docker.pkg.dev/example.com/acme/mlflow-aip/iris-model:v3");
+        let repository = spec.vertex.image_repository.as_deref();
+        assert_eq!(repository, Some("us-central1-docker.pkg.dev/example.com/acme/mlflow-aip"));
+        assert_eq!(spec.region.as_deref(), Some("us-central1"));
+        spec.model = Some("123".into());
+        assert!(reference(&options, &mut spec).is_err());
+    }
 }
