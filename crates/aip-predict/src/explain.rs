@@ -34,8 +34,12 @@ pub(crate) fn vertex(error: Error, context: String) -> Failure {
     if let Some(text) = own {
         return predictor(failure.because(text));
     }
-    let too_large = message.contains("exceed") && message.contains("limit");
+    let too_large =
+        message.contains("too large") || (message.contains("exceed") && message.contains("limit"));
     match status {
+        Some(400) if message.contains("no deployed model") => {
+            failure.hint("nothing is deployed there yet: run aip-version create")
+        }
         Some(400) if message.contains("traffic") => {
             failure.hint("give a version its traffic: aip-version traffic promote --version-name V")
         }

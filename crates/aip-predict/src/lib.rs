@@ -67,3 +67,11 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         None => online::run(process, &args.place, &args.version, &args.online),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        stage::command::<super::Args>().debug_assert();
+    }
+}

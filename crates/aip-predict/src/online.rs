@@ -16,6 +16,7 @@ use crate::request::Template;
 use crate::vertex::{self, Manner};
 
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(crate) struct Args {
     /// Instances to predict; - is stdin
     #[arg(long, value_name = "FILE", required = true)]
