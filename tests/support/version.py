@@ -61,6 +61,7 @@ class Versions:
     def __init__(self, emulator, outcome, model):
         self.emulator, self.outcome, self.model = emulator, outcome, model
         self.env = emulator.env | {
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{emulator.url}/",
             "AIP_TARGET": "vertex", "project_id": "emulator", "model_name": model,
         }
 
