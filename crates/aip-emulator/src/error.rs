@@ -61,6 +61,11 @@ impl ApiError {
         self.code
     }
 
+    /// The canonical name of the code, where the service gives one.
+    pub fn status(&self) -> Option<&'static str> {
+        self.status
+    }
+
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -1,5 +1,5 @@
-//! Google Cloud on loopback: Cloud Storage and AI Platform, as strict as the
-//! real services, so that a whole deployment can be tried without an account.
+//! Google Cloud on loopback: Cloud Storage, AI Platform and Vertex AI, as strict
+//! as the real services, so that a whole deployment can be tried without an account.
 //!
 //! It shares no code with the clients it is for, or it would agree with their
 //! mistakes.
@@ -27,6 +27,7 @@ mod state;
 pub mod storage;
 mod token;
 mod traffic;
+pub mod vertex;
 
 use axum::middleware::{from_fn, from_fn_with_state};
 
@@ -39,6 +40,7 @@ pub use state::{App, Options};
 pub fn app(state: App) -> axum::Router {
     let services = storage::router()
         .merge(ml::router())
+        .merge(vertex::router())
         .layer(from_fn_with_state(state.clone(), auth::require));
     let router = services
         .merge(token::router())

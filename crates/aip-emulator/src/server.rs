@@ -71,6 +71,7 @@ impl Emulator {
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         app.ml.set_endpoint(format!("http://{address}"));
+        app.vertex.set_port(address.port());
         app.registry.set_host(address.to_string());
         app.containers.set_endpoint(address.to_string());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -107,6 +108,7 @@ impl Emulator {
             server.abort();
         }
         self.app.ml.shutdown().await;
+        self.app.vertex.shutdown();
         self.app.containers.stop_all().await;
         drop((self.lock, self.temporary));
     }

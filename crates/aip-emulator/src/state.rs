@@ -11,6 +11,7 @@ use crate::ml::Ml;
 use crate::registry::Registry;
 use crate::storage::{Sessions, Store};
 use crate::traffic::Traffic;
+use crate::vertex::Vertex;
 
 /// How the emulator behaves, as the command line says it.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +35,7 @@ pub struct Options {
 pub struct App {
     pub storage: Store,
     pub ml: Ml,
+    pub vertex: Vertex,
     pub registry: Registry,
     pub containers: Containers,
     pub options: Arc<Options>,
@@ -47,6 +49,7 @@ impl App {
         Ok(Self {
             storage: Store::open(&options.data_dir.join("storage"))?,
             ml: Ml::new(&options),
+            vertex: Vertex::new(&options),
             registry: Registry::open(&options.data_dir.join("registry"))?,
             containers: Containers::new(&options),
             options: Arc::new(options),

@@ -1,6 +1,7 @@
 //! What Google's newer APIs have in common on the wire, and their emulations
 //! behind it.
 
+pub(crate) mod labels;
 pub(crate) mod mask;
 pub(crate) mod project;
 pub(crate) mod query;

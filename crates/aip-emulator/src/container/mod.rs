@@ -19,6 +19,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::SystemTime;
 
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -64,6 +65,15 @@ pub struct Launch {
     pub command: Vec<String>,
     /// In the place of the image's own arguments, unless empty
     pub args: Vec<String>,
+}
+
+/// A line that a container wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub time: SystemTime,
+    /// On stderr
+    pub is_error: bool,
+    pub text: String,
 }
 
 /// Why a container was not started.
@@ -216,6 +226,11 @@ impl Container {
 
     /// The last lines of what it wrote, on stdout and stderr.
     pub fn log_tail(&self) -> Vec<String> {
+        self.log().into_iter().map(|line| line.text).collect()
+    }
+
+    /// The same lines, and when they came.
+    pub fn log(&self) -> Vec<Line> {
         self.0.process.tail()
     }
 

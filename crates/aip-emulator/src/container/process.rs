@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::Line;
 use super::roots::Root;
 use crate::runtime::Group;
 use crate::say::say;
@@ -87,7 +88,7 @@ impl Process {
         let stderr = child.stderr.take().ok_or_else(missing)?;
         let reading = {
             let (out, err) = (Arc::clone(&tail), Arc::clone(&tail));
-            async move { tokio::join!(out.read(stdout), err.read(stderr)) }
+            async move { tokio::join!(out.read(stdout, false), err.read(stderr, true)) }
         };
         let (running, ended) = watch::channel(());
         let pid_file = directory.join("pid");
@@ -106,7 +107,7 @@ impl Process {
         self.ended.has_changed().is_ok()
     }
 
-    pub(super) fn tail(&self) -> Vec<String> {
+    pub(super) fn tail(&self) -> Vec<Line> {
         self.tail.lock().iter().cloned().collect()
     }
 
@@ -177,12 +178,12 @@ impl Watched {
 #[derive(Debug)]
 struct Tail {
     label: String,
-    lines: Mutex<VecDeque<String>>,
+    lines: Mutex<VecDeque<Line>>,
 }
 
 impl Tail {
     /// Shows and keeps every line, in pieces where there is no end to it.
-    async fn read(&self, pipe: impl AsyncRead + Unpin) {
+    async fn read(&self, pipe: impl AsyncRead + Unpin, is_error: bool) {
         let mut pipe = BufReader::new(pipe);
         let mut line = Vec::new();
         while matches!((&mut pipe).take(LONGEST).read_until(b'\n', &mut line).await, Ok(1..)) {
@@ -192,12 +193,12 @@ impl Tail {
             if lines.len() == LINES {
                 lines.pop_front();
             }
-            lines.push_back(text);
+            lines.push_back(Line { time: SystemTime::now(), is_error, text });
             line.clear();
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Line>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,6 @@
 mod catalog;
 mod deploy;
 mod filter;
-mod labels;
 mod mask;
 mod models;
 mod names;

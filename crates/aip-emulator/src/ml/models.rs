@@ -10,9 +10,9 @@ use super::catalog::{Model, State};
 use super::operation::{Outcome, Subject, empty, with_type};
 use super::operations::started;
 use super::page::page;
-use super::refusal::{exists, invalid, no_version, precondition, quota};
+use super::refusal::{check_labels, exists, invalid, no_version, precondition, quota};
 use super::router::Call;
-use super::{labels, mask, names, schema};
+use super::{mask, names, schema};
 use crate::api::stamp::etag;
 use crate::error::ApiError;
 
@@ -40,7 +40,7 @@ pub(super) fn create(call: &Call, project: &str) -> Result<Response, ApiError> {
     let name = spec.shift_remove("name").unwrap_or_default();
     let name = name.as_str().unwrap_or_default();
     names::check("model.name", name)?;
-    labels::check("model", &spec)?;
+    check_labels("model", &spec)?;
     check_regions(&mut spec)?;
     spec.retain(|key, _| key != "etag" && key != "defaultVersion");
     let shown = call.ml().catalog.change(|catalog| {
@@ -120,7 +120,7 @@ pub(super) fn patch(call: &Call, project: &str, name: &str) -> Result<Response, 
         matches!(field, "description" | "defaultVersion.name" | "labels" | "etag")
     })?;
     let patch = schema::read("model", schema::MODEL, &call.body)?;
-    labels::check("model", &patch)?;
+    check_labels("model", &patch)?;
     let id = call.ml().catalog.change(|catalog| {
         let model = catalog.model_mut(project, name)?;
         mask::check_etag(&model.etag, &patch)?;

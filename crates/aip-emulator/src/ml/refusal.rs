@@ -1,5 +1,8 @@
 //! The ways in which the service said no.
 
+use serde_json::{Map, Value};
+
+use crate::api::labels;
 pub(super) use crate::api::refusal::{malformed, unimplemented};
 use crate::error::ApiError;
 
@@ -41,4 +44,12 @@ pub(super) fn no_operation(name: &str) -> ApiError {
 
 pub(super) fn quota(text: &str) -> ApiError {
     ApiError::new(429, "RESOURCE_EXHAUSTED", text)
+}
+
+/// Refuses labels that Google Cloud refuses.
+pub(super) fn check_labels(resource: &str, spec: &Map<String, Value>) -> Result<(), ApiError> {
+    match labels::problem(spec) {
+        Some(problem) => Err(invalid(&format!("{resource}.labels"), &problem)),
+        None => Ok(()),
+    }
 }

@@ -76,10 +76,22 @@ fn copy_object(
     // No settings in the request means: as the source has them
     let given = Settings::from_json(fields)?;
     let settings = if given == Settings::default() { source.settings.clone() } else { given };
+    share(store, &source, bucket, name, settings, conditions)
+}
+
+/// Makes an object with the content of another. Content is never changed in
+/// place, so the two can have it in common.
+pub(super) fn share(
+    store: &Store,
+    source: &Object,
+    bucket: &str,
+    name: &str,
+    settings: Settings,
+    conditions: &Preconditions,
+) -> Result<Arc<Object>, ApiError> {
     let (_, path) = store.incoming()?;
     fs::remove_file(&path)?;
-    // Content is never changed in place, so two objects can share it
-    fs::hard_link(store.content(&source), &path)?;
+    fs::hard_link(store.content(source), &path)?;
     let content = Content {
         path,
         size: source.size,

@@ -16,6 +16,7 @@ mod params;
 mod precondition;
 mod range;
 mod resumable;
+mod service;
 mod session;
 mod store;
 mod transcode;
@@ -26,6 +27,7 @@ use axum::middleware::from_fn;
 use axum::routing::{any, get, post};
 
 pub(crate) use multipart::{boundary, first_part};
+pub(crate) use service::NewObject;
 pub(crate) use session::Sessions;
 pub use store::{NoSuchBucket, ObjectMeta, Store};
 

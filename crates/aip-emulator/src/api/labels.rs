@@ -2,34 +2,29 @@
 
 use serde_json::{Map, Value};
 
-use super::refusal::invalid;
-use crate::error::ApiError;
-
 const MAX_LABELS: usize = 64;
 const MAX_LENGTH: usize = 63;
 
-/// Refuses labels that Google Cloud refuses.
-pub(super) fn check(resource: &str, spec: &Map<String, Value>) -> Result<(), ApiError> {
-    let Some(labels) = spec.get("labels").and_then(Value::as_object) else { return Ok(()) };
-    let refuse = |text: String| Err(invalid(&format!("{resource}.labels"), &text));
+/// What is wrong with the labels of a resource.
+pub(crate) fn problem(spec: &Map<String, Value>) -> Option<String> {
+    let labels = spec.get("labels").and_then(Value::as_object)?;
     if labels.len() > MAX_LABELS {
-        return refuse(format!("At most {MAX_LABELS} labels are allowed, not {}.", labels.len()));
+        return Some(format!("At most {MAX_LABELS} labels are allowed, not {}.", labels.len()));
     }
-    for (key, value) in labels {
+    labels.iter().find_map(|(key, value)| {
         if !key.starts_with(is_letter) || !is_label(key) {
-            return refuse(format!(
+            return Some(format!(
                 "The label key '{key}' is invalid: it must start with a lowercase letter and have \
                  at most {MAX_LENGTH} lowercase letters, numbers, dashes and underscores."
             ));
         }
-        if !value.as_str().is_some_and(is_label) {
-            return refuse(format!(
+        (!value.as_str().is_some_and(is_label)).then(|| {
+            format!(
                 "The value {value} of the label '{key}' is invalid: it must have at most \
                  {MAX_LENGTH} lowercase letters, numbers, dashes and underscores."
-            ));
-        }
-    }
-    Ok(())
+            )
+        })
+    })
 }
 
 /// Letters of any script, unless they are capitals.
@@ -48,7 +43,7 @@ mod tests {
 
     fn accepts(key: &str, value: &str) -> bool {
         let labels = Map::from_iter([(key.to_owned(), value.into())]);
-        check("model", &Map::from_iter([("labels".to_owned(), labels.into())])).is_ok()
+        problem(&Map::from_iter([("labels".to_owned(), labels.into())])).is_none()
     }
 
     #[test]
@@ -69,6 +64,6 @@ mod tests {
             let all: Map<_, _> = (0..n).map(|i| (format!("l{i}"), "v".into())).collect();
             Map::from_iter([("labels".to_owned(), all.into())])
         };
-        assert!(check("version", &labels(64)).is_ok() && check("version", &labels(65)).is_err());
+        assert!(problem(&labels(64)).is_none() && problem(&labels(65)).is_some());
     }
 }

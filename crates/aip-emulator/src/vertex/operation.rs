@@ -1,0 +1,93 @@
+//! A long-running operation: what it is about and how it ended.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::catalog::Catalog;
+use super::names::Place;
+use crate::api::stamp::{epoch_millis, now};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Operation {
+    /// The resource that it belongs to, below its place: `endpoints/iris`
+    pub target: String,
+    pub metadata: Value,
+    pub outcome: Option<Outcome>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Outcome {
+    Response(Value),
+    /// `google.rpc.Status`
+    Error {
+        code: i32,
+        message: String,
+    },
+}
+
+/// `google.rpc.Code`, as operations carry it
+pub(super) const CANCELLED: i32 = 1;
+pub(super) const FAILED_PRECONDITION: i32 = 9;
+pub(super) const UNAVAILABLE: i32 = 14;
+
+/// What a delete answers when it is done.
+pub(super) fn empty() -> Value {
+    json!({ "@type": "type.googleapis.com/google.protobuf.Empty" })
+}
+
+/// A message as the response or the metadata of an operation.
+pub(super) fn with_type(name: &str, message: Value) -> Value {
+    let kind = format!("type.googleapis.com/google.cloud.aiplatform.v1.{name}");
+    let mut typed = json!({ "@type": kind });
+    if let (Some(typed), Value::Object(message)) = (typed.as_object_mut(), message) {
+        typed.extend(message);
+    }
+    typed
+}
+
+/// A number as long as Google's.
+pub(super) fn new_id() -> String {
+    (epoch_millis() * 1_000_000).to_string()
+}
+
+impl Operation {
+    pub(super) fn show(&self, place: &Place, id: &str) -> Value {
+        let slash = if self.target.is_empty() { "" } else { "/" };
+        let name = format!("{place}/{}{slash}operations/{id}", self.target);
+        let mut shown = json!({ "name": name, "metadata": self.metadata });
+        match &self.outcome {
+            None => {}
+            Some(Outcome::Response(response)) => {
+                shown["done"] = true.into();
+                shown["response"] = response.clone();
+            }
+            Some(Outcome::Error { code, message }) => {
+                shown["done"] = true.into();
+                shown["error"] = json!({ "code": code, "message": message });
+            }
+        }
+        shown
+    }
+
+    /// Ends it, unless a cancel was quicker.
+    pub(super) fn finish(&mut self, outcome: Outcome) {
+        if self.outcome.is_none() {
+            self.metadata["genericMetadata"]["updateTime"] = now().into();
+            self.outcome = Some(outcome);
+        }
+    }
+}
+
+impl Catalog {
+    /// Enters an operation with metadata of this type, and gives its id.
+    pub(super) fn begin(&mut self, place: &Place, target: &str, metadata: &str) -> String {
+        let id = new_id();
+        let time = now();
+        let generic = json!({ "genericMetadata": { "createTime": time, "updateTime": time } });
+        let metadata = with_type(metadata, generic);
+        let operation = Operation { target: target.to_owned(), metadata, outcome: None };
+        self.at_mut(place).operations.insert(id.clone(), operation);
+        id
+    }
+}
