@@ -104,11 +104,7 @@ pub(crate) fn lineage(document: &Deployment) -> Extra {
 /// What was wanted of one that is there and is otherwise.
 pub(crate) fn report(document: &mut Deployment, what: &str, wanted: &Value, found: &Value) {
     for difference in aip::differences(wanted, found, &["name"]) {
-        let aip::Difference { field, want, have } = difference;
-        report_one(
-            document,
-            format!("the {what} is there already, with {field} {have} instead of {want}"),
-        );
+        report_one(document, format!("the {what} is there already, and its {difference}"));
     }
     let labels = aip::missing_labels(wanted, found);
     if !labels.is_empty() {

@@ -70,7 +70,7 @@ pub(crate) fn run(
     let mut document = process.read_document()?;
     document.modelled()?;
     let place = options.place(&mut document.spec)?;
-    let version = version.require(&mut document.spec)?;
+    let version = version.require_new(&mut document.spec)?;
     document.forget_results(STAGE);
     let foreign = match &place {
         Place::AiPlatform(_) => [given(&args.vertex), given(&args.canary)].concat(),

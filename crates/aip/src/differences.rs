@@ -12,6 +12,17 @@ pub struct Difference {
     pub have: Value,
 }
 
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { field, want, have } = self;
+        if have.is_null() {
+            write!(f, "{field} is not set, and should be {want}")
+        } else {
+            write!(f, "{field} is {have}, not {want}")
+        }
+    }
+}
+
 /// The differences of `wanted`'s fields, besides `labels` and those in `skip`.
 /// What is wanted says nothing of fields that it does not name, also below it:
 /// services fill in their defaults.

@@ -135,16 +135,27 @@ impl Options {
 
 /// Once the target is settled on.
 impl VersionOptions {
+    /// Of a version that is to be made.
+    pub fn require_new(&self, spec: &mut Spec) -> Result<String, Failure> {
+        let version = self.require(spec)?;
+        check_name(place::target(spec), "version", &version)?;
+        Ok(version)
+    }
+
     pub fn require(&self, spec: &mut Spec) -> Result<String, Failure> {
         self.resolve(spec)?.ok_or_else(|| settings::VERSION.missing())
     }
 
+    /// On Vertex AI, a version that is there is also known by its number.
     pub fn resolve(&self, spec: &mut Spec) -> Result<Option<String>, Failure> {
         let target = place::target(spec);
         let version =
             settings::VERSION.resolve(self.version_name.clone(), &mut spec.version, None)?;
         if let Some(version) = &version {
-            check_name(target, "version", version)?;
+            let is_number = !version.is_empty() && version.bytes().all(|c| c.is_ascii_digit());
+            if !(target == Target::Vertex && is_number) {
+                check_name(target, "version", version)?;
+            }
         }
         Ok(version)
     }

@@ -38,12 +38,17 @@ impl<'a> Subject<'a> {
         if !self.document.spec.dry_run {
             return None;
         }
+        Some(Output::Json(json!({"dryRun": true, "requests": self.would(requests)})))
+    }
+
+    /// Says what a dry run would send, and gives it.
+    pub fn would(&self, requests: &[Request]) -> Vec<String> {
         let api = self.place.service().api();
         let shown: Vec<_> = requests.iter().map(|request| api.describe(request)).collect();
         for request in &shown {
             self.process.would(request);
         }
-        Some(Output::Json(json!({"dryRun": true, "requests": shown})))
+        shown
     }
 
     /// A resource; `what` it is, for messages.

@@ -3,7 +3,7 @@
 use aip::BUNDLE_DIGEST;
 use deployment::Deployment;
 use log::warn;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stage::Failure;
 
 use super::job::Job;
@@ -55,11 +55,7 @@ pub(crate) fn refuse(job: &Job, found: &Value) -> Failure {
 /// Words about a version do not make it another one, but who asked for others
 /// hears that they were not set.
 pub(crate) fn report_words(document: &mut Deployment, wanted: &Value, found: &Value) {
-    let labels = wanted["labels"].as_object().into_iter().flatten();
-    let mut words: Vec<_> = labels
-        .filter(|(key, want)| found["labels"][key.as_str()] != **want)
-        .map(|(key, want)| format!("label {key} {want}"))
-        .collect();
+    let mut words = aip::missing_labels(wanted, found);
     if wanted["description"] != found["description"] {
         words.push(format!("description {}", wanted["description"]));
     }
@@ -75,26 +71,14 @@ pub(crate) fn report_words(document: &mut Deployment, wanted: &Value, found: &Va
 /// In what the version that is there is not the one that is wanted. Words about
 /// it do not count, its content and its machine do.
 fn differences(wanted: &Value, found: &Value) -> Vec<String> {
-    let mut differences = Vec::new();
-    let mut compare = |what: &str, want: &Value, have: &Value| {
-        if want != have {
-            differences.push(format!("{what} is {have}, not {want}"));
-        }
-    };
-    for (key, want) in wanted.as_object().into_iter().flatten() {
-        match key.as_str() {
-            "name" | "description" | "labels" => {}
-            key => compare(key, want, &found[key]),
-        }
-    }
-    compare(BUNDLE_DIGEST, &wanted["labels"][BUNDLE_DIGEST], &found["labels"][BUNDLE_DIGEST]);
-    differences
+    let fields = aip::differences(wanted, found, &["name", "description"]);
+    let content = json!({BUNDLE_DIGEST: wanted["labels"][BUNDLE_DIGEST]});
+    let content = aip::differences(&content, &found["labels"], &[]);
+    fields.into_iter().chain(content).map(|difference| difference.to_string()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

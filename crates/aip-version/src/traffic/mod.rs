@@ -10,7 +10,7 @@ use aip::vertex::Place;
 use aip::{Options, Subject, VersionOptions};
 use stage::{Failure, Output, Process};
 
-pub(crate) use change::{change, unreadable};
+pub(crate) use change::{Change, change, unreadable};
 use plan::Plan;
 pub(crate) use plan::Wanted;
 

@@ -51,7 +51,7 @@ pub(crate) fn create(
         return Ok(());
     }
     if let Some(operation) = &begun.operation {
-        deploy::finish(&job, operation)?;
+        deploy::finish(&job, &begun.id, operation)?;
     }
     if let Some(canary) = canary {
         let (id, timeout) = (begun.id.as_str(), job.timeout);
@@ -80,12 +80,14 @@ fn write_flags(document: &mut Deployment, args: &Args) -> Result<(), Failure> {
 
 /// Once it is there: what it replaces hands over, and it gets what was asked for.
 fn settle_traffic(job: &Job, id: &str) -> Result<Endpoint, Failure> {
-    replace::take_over(job, id)?;
-    if let Some(percent) = job.traffic.filter(|percent| *percent > 0) {
+    let endpoint = deploy::read(job)?;
+    let replaces = replace::take_over(job, id, &endpoint)?;
+    let percent = job.traffic.filter(|percent| *percent > 0);
+    if let Some(percent) = percent {
         let doing = format!("give version '{}' {percent} % of the traffic", job.version);
         traffic::give(job.process, job.place, &doing, id, percent)?;
     }
-    deploy::read(job)
+    if replaces || percent.is_some() { deploy::read(job) } else { Ok(endpoint) }
 }
 
 /// The requests of a dry run, of an endpoint to which nothing is deployed.

@@ -9,7 +9,6 @@ use stage::Failure;
 
 use super::failure;
 use super::job::Job;
-use super::operations::settle;
 use super::resource::with_id;
 use crate::create::AGAIN;
 
@@ -34,7 +33,7 @@ pub(super) fn begin(job: &Job, number: &str) -> Result<Begun, Failure> {
     if let Some(id) = found(job, &endpoint, number, &wanted)? {
         return Ok(Begun { id, operation: None });
     }
-    settle(job, &job.place.endpoint_name(), KIND)?;
+    job.settle(&job.place.endpoint_name(), KIND)?;
     let endpoint = read(job)?;
     if let Some(id) = found(job, &endpoint, number, &wanted)? {
         return Ok(Begun { id, operation: None });
@@ -48,7 +47,7 @@ pub(super) fn begin(job: &Job, number: &str) -> Result<Begun, Failure> {
         }
         // The answer to the same request may have been lost.
         Err(error) if matches!(error.status(), Some(400 | 409)) => {
-            settle(job, &job.place.endpoint_name(), KIND)?;
+            job.settle(&job.place.endpoint_name(), KIND)?;
             match found(job, &read(job)?, number, &wanted)? {
                 Some(id) => Ok(Begun { id, operation: None }),
                 None => Err(job.refused(error, PERMISSION)),
@@ -59,7 +58,7 @@ pub(super) fn begin(job: &Job, number: &str) -> Result<Begun, Failure> {
 }
 
 /// Waits until it answers.
-pub(super) fn finish(job: &Job, operation: &Value) -> Result<(), Failure> {
+pub(super) fn finish(job: &Job, id: &str, operation: &Value) -> Result<(), Failure> {
     let doing = format!(
         "deploy version '{}' of model '{}' to endpoint '{}'",
         job.version, job.place.model, job.place.endpoint_id
@@ -67,7 +66,7 @@ pub(super) fn finish(job: &Job, operation: &Value) -> Result<(), Failure> {
     let waiting = job.waiting(doing);
     match aip::outcome(job.process, &job.place.service, &waiting, operation)? {
         Ok(_) => Ok(()),
-        Err(message) => Err(failure::deployment(job.place, &waiting.doing, &message)),
+        Err(message) => Err(failure::deployment(job.place, id, &waiting.doing, &message)),
     }
 }
 
@@ -118,13 +117,9 @@ fn found(
 }
 
 fn refuse(job: &Job, differences: &[aip::Difference]) -> Failure {
-    let differences = differences.iter();
-    let differences = differences
-        .map(|aip::Difference { field, want, have }| format!("{field} is {have}, not {want}"));
+    let differences: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    let differences = differences.join("; ");
     Failure::new(Kind::Refused, format!("cannot {}", job.doing()))
-        .because(format!(
-            "it is deployed already, in another way: {}",
-            differences.collect::<Vec<_>>().join("; ")
-        ))
+        .because(format!("it is deployed already, in another way: {differences}"))
         .hint("deploy it anew with --replace: the old one answers until the new one does")
 }

@@ -32,35 +32,36 @@ pub(super) fn failed(doing: &str, message: &str) -> Failure {
 }
 
 /// Of a deployment that ended in an error: the service's own text, the
-/// container's last words, and what is known of the causes.
-pub(super) fn deployment(place: &Place, doing: &str, message: &str) -> Failure {
-    let lines = lines(place);
+/// container's last words, and what is known of the causes. `id` is the
+/// deployed model's.
+pub(super) fn deployment(place: &Place, id: &str, doing: &str, message: &str) -> Failure {
+    let filter = filter(place, id);
+    let lines = lines(place, &filter);
     let failure = failed(doing, message);
     if lines.is_empty() {
         return failure.hint(format!(
-            "look at the container's log: gcloud logging read '{}' --project {}",
-            filter(place),
+            "look at the container's log: gcloud logging read '{filter}' --project {}",
             place.project
         ));
     }
     failure.because(format!("the container's log ends so:\n{}", lines.join("\n")))
 }
 
-fn filter(place: &Place) -> String {
+fn filter(place: &Place, id: &str) -> String {
     format!(
         "resource.type=\"aiplatform.googleapis.com/Endpoint\" \
-         AND resource.labels.endpoint_id=\"{}\"",
+         AND resource.labels.endpoint_id=\"{}\" AND labels.deployed_model_id=\"{id}\"",
         place.endpoint_id
     )
 }
 
 /// What cannot be had is not worth another failure.
-fn lines(place: &Place) -> Vec<String> {
+fn lines(place: &Place, filter: &str) -> Vec<String> {
     let read = || {
         let Some(root) = gcp::logging_endpoint(place.service.api().root()) else {
             return Ok(Vec::new());
         };
-        logs::last_lines(&place.service.at(root)?, &place.project, &filter(place), LINES)
+        logs::last_lines(&place.service.at(root)?, &place.project, filter, LINES)
     };
     read().unwrap_or_else(|error: gcp::Error| {
         let kind = error.kind();

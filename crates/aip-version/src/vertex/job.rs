@@ -8,7 +8,7 @@ use deployment::Extra;
 use serde_json::Value;
 use stage::{Failure, Process};
 
-use super::failure;
+use super::{failure, operations};
 use crate::create::AGAIN;
 
 pub(super) struct Job<'a> {
@@ -33,6 +33,12 @@ impl Job<'_> {
 
     pub(super) fn waiting(&self, doing: String) -> Waiting {
         Waiting { doing, resume: AGAIN.into(), timeout: self.timeout }
+    }
+
+    /// What an earlier run began on a resource comes to its end first.
+    pub(super) fn settle(&self, parent: &str, kind: &str) -> Result<(), Failure> {
+        let waiting = self.waiting(self.doing());
+        operations::settle(self.process, &self.place.service, &waiting, parent, kind)
     }
 
     /// Of a request that the service refused; `permission` is what it takes.

@@ -3,8 +3,10 @@
 mod create;
 mod delete;
 mod deploy;
+mod erase;
 mod failure;
 mod flags;
+mod heirs;
 mod job;
 mod list;
 mod operations;

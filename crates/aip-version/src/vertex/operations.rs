@@ -1,20 +1,24 @@
 //! Operations that another run, or this one before it was ended, began.
 
+use aip::Waiting;
 use gcp::Service;
 use log::{debug, info};
 use serde_json::Value;
-use stage::Failure;
-
-use super::job::Job;
+use stage::{Failure, Process};
 
 /// Waits for those of a kind that run on a resource: what came of them can be
 /// seen at the resource itself, and a failure is told to who began it.
-pub(super) fn settle(job: &Job, parent: &str, kind: &str) -> Result<(), Failure> {
-    for operation in running(&job.place.service, parent, kind) {
+pub(super) fn settle(
+    process: &Process,
+    service: &Service,
+    waiting: &Waiting,
+    parent: &str,
+    kind: &str,
+) -> Result<(), Failure> {
+    for operation in running(service, parent, kind) {
         let name = operation["name"].as_str().unwrap_or_default();
         info!("{name} is under way; waiting for it");
-        let waiting = job.waiting(job.doing());
-        let ended = aip::outcome(job.process, &job.place.service, &waiting, &operation)?;
+        let ended = aip::outcome(process, service, waiting, &operation)?;
         if let Err(message) = ended {
             debug!("{name} failed: {message}");
         }

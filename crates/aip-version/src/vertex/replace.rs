@@ -9,19 +9,21 @@ use stage::{Failure, Process};
 
 use super::failure;
 use super::job::Job;
+use super::operations::settle;
 use super::shift::shift;
 use crate::create::AGAIN;
 
+const UNDEPLOY: &str = "UndeployModelOperationMetadata";
+
 /// Moves the requests of everything else that is deployed under the version's
-/// name over to `id`, and undeploys it.
-pub(super) fn take_over(job: &Job, id: &str) -> Result<(), Failure> {
-    let endpoint = super::deploy::read(job)?;
-    let old = others(&endpoint, job.version, id);
+/// name over to `id`, and undeploys it. Whether there was something.
+pub(super) fn take_over(job: &Job, id: &str, endpoint: &Endpoint) -> Result<bool, Failure> {
+    let old = others(endpoint, job.version, id);
     if old.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let doing = format!("move the requests of version '{}' to its successor", job.version);
-    shift(job.process, job.place, &doing, |endpoint| {
+    shift(job.process, job.place, &doing, false, |endpoint| {
         let old = others(endpoint, job.version, id);
         Ok(old.iter().fold(endpoint.split(), |split, old| split.moved(old, id)))
     })?;
@@ -34,7 +36,7 @@ pub(super) fn take_over(job: &Job, id: &str) -> Result<(), Failure> {
         undeploy(job.process, job.place, &old, &waiting)?;
         info!("undeployed '{old}', which version '{}' replaces", job.version);
     }
-    Ok(())
+    Ok(true)
 }
 
 fn others(endpoint: &Endpoint, version: &str, id: &str) -> Vec<String> {
@@ -50,7 +52,9 @@ pub(super) fn undeploy(
     id: &str,
     waiting: &Waiting,
 ) -> Result<bool, Failure> {
-    let request = vertex::undeploy_model(&place.endpoint_name(), id, &json!({}));
+    let endpoint = place.endpoint_name();
+    settle(process, &place.service, waiting, &endpoint, UNDEPLOY)?;
+    let request = vertex::undeploy_model(&endpoint, id, &json!({}));
     let operation = match place.service.call(&request) {
         Ok(operation) => operation,
         Err(error) => {

@@ -9,7 +9,6 @@ use stage::Failure;
 
 use super::failure;
 use super::job::Job;
-use super::operations::settle;
 use crate::create::{AGAIN, STAGE};
 
 const KIND: &str = "UploadModelOperationMetadata";
@@ -51,11 +50,12 @@ pub(super) fn upload(job: &Job, document: &mut Deployment) -> Result<Uploaded, F
         Err(error) => return Err(job.refused(error, PERMISSION)),
     }
     await_model(job)?;
-    settle(job, &job.place.model_name(), KIND)?;
+    job.settle(&job.place.model_name(), KIND)?;
     match known(job, document).map_err(|error| job.refused(error, "aiplatform.models.get"))? {
         Known::Same(found) => Ok(reused(job, document, &found)),
         Known::Other(found) if !job.replace => Err(refuse(job, document, &found)),
-        Known::Other(_) | Known::None => another(job, document),
+        Known::Other(found) => another(job, document, Some(&found)),
+        Known::None => another(job, document, None),
     }
 }
 
@@ -64,9 +64,14 @@ pub(super) fn request(job: &Job) -> Request {
     vertex::upload_model(&job.place.location_name(), &job.place.model_id, &job.model)
 }
 
-fn another(job: &Job, document: &Deployment) -> Result<Uploaded, Failure> {
+/// `before` is the version that it replaces: that stays, but its aliases come
+/// over, for they name what the user now has.
+fn another(job: &Job, document: &Deployment, before: Option<&Value>) -> Result<Uploaded, Failure> {
     let place = job.place;
-    let request = vertex::upload_version(&place.location_name(), &place.model_name(), &job.model);
+    let mut model = job.model.clone();
+    let aliases = aliases(&job.model, before);
+    model["versionAliases"] = json!(aliases);
+    let request = vertex::upload_version(&place.location_name(), &place.model_name(), &model);
     let find = || match known(job, document)? {
         Known::Same(found) => Ok(Some(found)),
         Known::Other(_) | Known::None => Ok(None),
@@ -78,8 +83,21 @@ fn another(job: &Job, document: &Deployment) -> Result<Uploaded, Failure> {
             made(job, &operation)?.map_err(|message| failed(job, &message))?
         }
     };
-    keep_alias(job, &number)?;
+    if let Some(before) = before {
+        keep_aliases(job, &number, &aliases)?;
+        let old = place.version_name(&self::number(before));
+        info!("what was version '{}' stays as '{old}'", job.version);
+    }
     Ok(Uploaded { number, created: true })
+}
+
+fn aliases<'a>(model: &'a Value, before: Option<&'a Value>) -> Vec<&'a str> {
+    let list = |value: &'a Value| value["versionAliases"].as_array().into_iter().flatten();
+    let all = list(model).chain(before.into_iter().flat_map(list));
+    let mut aliases: Vec<_> = all.filter_map(Value::as_str).collect();
+    aliases.sort_unstable();
+    aliases.dedup();
+    aliases
 }
 
 /// Waits for the operation; the version's number, or why there is none.
@@ -94,18 +112,18 @@ fn made(job: &Job, operation: &Value) -> Result<Result<String, String>, Failure>
     }))
 }
 
-/// The alias of a version that this one replaces comes over with the upload;
-/// where it does not, it is fetched.
-fn keep_alias(job: &Job, number: &str) -> Result<(), Failure> {
+/// Aliases of another version come over with the upload; where they do not,
+/// they are fetched.
+fn keep_aliases(job: &Job, number: &str, aliases: &[&str]) -> Result<(), Failure> {
     let (service, name) = (&job.place.service, job.place.version_name(number));
     let refused = |error| job.refused(error, "aiplatform.models.update");
     let found = service.get(&name).map_err(refused)?;
-    let mut aliases = found["versionAliases"].as_array().into_iter().flatten();
-    if aliases.any(|alias| *alias == job.version) {
+    let there = self::aliases(&found, None);
+    let missing: Vec<_> = aliases.iter().copied().filter(|alias| !there.contains(alias)).collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    let request = vertex::merge_aliases(&name, &[job.version]);
-    service.call(&request).map(drop).map_err(refused)
+    service.call(&vertex::merge_aliases(&name, &missing)).map(drop).map_err(refused)
 }
 
 /// The name of a model is taken before the model can be seen.
@@ -144,7 +162,7 @@ fn differences(job: &Job, document: &Deployment, found: &Value) -> Vec<String> {
     let all = aip::differences(&content, found, &[]);
     all.into_iter()
         .filter(|difference| !(is_rebuilt && difference.field == "containerSpec.imageUri"))
-        .map(|aip::Difference { field, want, have }| format!("{field} is {have}, not {want}"))
+        .map(|difference| difference.to_string())
         .collect()
 }
 

@@ -19,17 +19,17 @@ pub(crate) fn wait(
     waiting: &Waiting,
     operation: Option<&str>,
 ) -> Result<(), Failure> {
+    let recorded = document.stages.version.as_ref();
+    let id = recorded.and_then(|stage| stage.deployed_model_id.as_deref()).unwrap_or_default();
     if let Some(name) = operation {
         let operation = json!({"name": name});
         match aip::outcome(process, &place.service, waiting, &operation)? {
             Ok(_) => {}
-            Err(message) => return Err(failure::deployment(place, &waiting.doing, &message)),
+            Err(message) => return Err(failure::deployment(place, id, &waiting.doing, &message)),
         }
     }
     let refused = |error| failure::refused(error, &waiting.doing, PERMISSION);
     let endpoint = Endpoint::read(place).map_err(refused)?;
-    let recorded = document.stages.version.as_ref();
-    let id = recorded.and_then(|stage| stage.deployed_model_id.as_deref()).unwrap_or_default();
     let deployed = endpoint.by_id(id).or_else(|| endpoint.by_version(version));
     let deployed = deployed.ok_or_else(|| {
         let message = format!("version '{version}' is not deployed to '{}'", place.endpoint_name());
