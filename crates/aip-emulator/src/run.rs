@@ -98,6 +98,7 @@ fn environment(emulator: &Emulator) -> Vec<(&'static str, String)> {
         ("CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM", format!("{url}/")),
         ("CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY", format!("{url}/")),
         ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBUILD", format!("{url}/")),
+        ("CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING", format!("{url}/")),
         ("AIP_IMAGE_REPOSITORY", format!("{registry}/emulator/models")),
         ("AIP_BASE_IMAGE", format!("{registry}/library/python:{{python}}-slim")),
         // gcloud puts any other region before the host's name

@@ -2,7 +2,7 @@
 
 use axum::http::{Method, Uri};
 
-use crate::registry;
+use crate::{registry, vertex};
 
 /// `*` is one segment. Before the verb of `name:verb` stands `*` as well.
 const METHODS: &[(&str, &str, &str)] = &[
@@ -47,14 +47,20 @@ const METHODS: &[(&str, &str, &str)] = &[
 ];
 
 pub(super) fn exists(name: &str) -> bool {
-    METHODS.iter().any(|(method, ..)| *method == name) || registry::METHODS.contains(&name)
+    METHODS.iter().any(|(method, ..)| *method == name)
+        || registry::METHODS.contains(&name)
+        || vertex::is_method(name)
 }
 
 pub(super) fn of(method: &Method, uri: &Uri) -> Option<&'static str> {
+    let elsewhere = || {
+        let (verb, path) = (method.as_str(), uri.path());
+        registry::method(verb, path).or_else(|| vertex::method(verb, path))
+    };
     let found = METHODS.iter().find(|(_, verb, pattern)| {
         (*verb == "*" || *verb == method.as_str()) && matches(pattern, uri.path())
     });
-    found.map(|(name, ..)| *name).or_else(|| registry::method(method.as_str(), uri.path()))
+    found.map(|(name, ..)| *name).or_else(elsewhere)
 }
 
 fn matches(pattern: &str, path: &str) -> bool {
@@ -92,6 +98,11 @@ mod tests {
                 Some("ml.projects.models.versions.setDefault"),
             ),
             (Method::PUT, "/artifacts-uploads/a/b/uploads/1?digest=x", Some("docker.blobs.upload")),
+            (
+                Method::GET,
+                "/ui/projects/p/locations/l/operations/1",
+                Some("aiplatform.projects.locations.operations.get"),
+            ),
             (Method::GET, "/v1/projects/p/models/m:predict", None),
             (Method::GET, "/", None),
         ];

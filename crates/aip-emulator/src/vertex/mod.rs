@@ -17,6 +17,7 @@ mod jobs;
 mod list;
 mod logging;
 mod logs;
+mod methods;
 mod model;
 mod models;
 mod names;
@@ -41,6 +42,7 @@ mod versions;
 
 use std::sync::{Arc, OnceLock};
 
+pub(crate) use methods::{is_method, method};
 pub(crate) use router::router;
 
 use crate::api::project::number;

@@ -14,6 +14,7 @@ use super::endpoint::Deployed;
 use super::http::Failed;
 use super::numbers::through_doubles;
 use super::operations::seconds;
+use super::plan::Plan;
 use super::refusal::{invalid, not_found, precondition, unavailable};
 use super::router::Call;
 use super::schema;
@@ -53,7 +54,7 @@ pub(super) async fn predict(call: &Call, endpoint: &str) -> Result<Response, Api
     }
     let server = route.server(call).await?;
     let plan = server.plan();
-    let request = Request::post(route.url(&server, &plan.predict_route)?)
+    let request = Request::post(route.url(&server, online_route(plan)?)?)
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body.to_string())))
         .map_err(|_| invalid("The predict route of the Model is not a path."))?;
@@ -68,6 +69,17 @@ pub(super) async fn predict(call: &Call, endpoint: &str) -> Result<Response, Api
     shown["modelDisplayName"] = plan.tenant.model_display_name.clone().into();
     shown["modelVersionId"] = route.deployed.version.to_string().into();
     Ok(route.mark(Json(shown).into_response()))
+}
+
+/// Where the container is asked for predictions. One that can be invoked has
+/// no route for them.
+pub(super) fn online_route(plan: &Plan) -> Result<&str, ApiError> {
+    if plan.is_invokable {
+        let text = "The DeployedModel's container has no predict_route: its Model has an \
+                    invoke_route_prefix. Use invoke.";
+        return Err(precondition(text));
+    }
+    Ok(&plan.predict_route)
 }
 
 /// What the container answered, as far as `PredictResponse` has room for it.

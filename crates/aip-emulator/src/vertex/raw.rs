@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::Full;
 use serde_json::Value;
 
-use super::predict::{Route, route};
+use super::predict::{Route, online_route, route};
 use super::refusal::{invalid, precondition};
 use super::router::Call;
 use crate::error::ApiError;
@@ -52,13 +52,13 @@ async fn request(
 ) -> Result<Request<Full<Bytes>>, ApiError> {
     let server = route.server(call).await?;
     let path = match path {
-        Some(_) if !server.plan().is_invokable => {
+        Some(path) if server.plan().is_invokable => path,
+        Some(_) => {
             let text = "The DeployedModel's container does not support invoke: its Model has no \
                         invoke_route_prefix.";
             return Err(precondition(text));
         }
-        Some(path) => path,
-        None => &server.plan().predict_route,
+        None => online_route(server.plan())?,
     };
     let (content_type, body) = payload(call)?;
     let mut request = Request::post(route.url(&server, path)?);

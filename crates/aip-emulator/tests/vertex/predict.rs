@@ -135,4 +135,7 @@ fn a_dedicated_endpoint_is_asked_by_its_own_name_and_invoked() {
     assert_eq!(answer.header("x-vertex-ai-deployed-model-id"), Some("2"));
     let said = json!({ "path": "/v1/chat%2Fx?a=b", "body": "hello", "kind": "text/plain" });
     assert_eq!(answer.json(), said);
+    let path = format!("{PLACE}/endpoints/own:predict");
+    let refused = vertex.server.send("POST", &path, &headers, br#"{"instances":[]}"#).json();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("invoke"), "{refused}");
 }
