@@ -98,6 +98,7 @@ class Method:
             for name, parameter in described.get("parameters", {}).items()
             if parameter["location"] == "query"
         }
+        self.literal = len(re.sub(r"\{.*?\}", "", described["path"]))
         media = described.get("mediaUpload", {}).get("protocols", {})
         self.uploads = [self.pattern(described, way["path"]) for way in media.values()]
         roots = [api.service_path]
@@ -112,7 +113,8 @@ class Method:
         def variable(match):
             name = match[2]
             if match[1] == "+":
-                return described["parameters"][name]["pattern"].strip("^$")
+                # Without one, it is the rest of the path.
+                return described["parameters"][name].get("pattern", ".+").strip("^$")
             return "[^/]+"
 
         parts = re.split(r"(\{\+?\w+\})", path)
@@ -153,6 +155,19 @@ class Api:
             yield f"{name}{error.json_path[1:]}: {error.message}"
 
 
+# By which name `@type` begins, and how its schemas are called.
+TYPES = {
+    "type.googleapis.com/google.cloud.ml.v1.": "GoogleCloudMlV1__",
+    "type.googleapis.com/google.cloud.aiplatform.v1.": "GoogleCloudAiplatformV1",
+}
+
+# Requests whose body is the container's business.
+CONTENT = {"GoogleCloudAiplatformV1RawPredictRequest", "GoogleCloudAiplatformV1InvokeRequest"}
+
+EMPTY = {"GoogleProtobuf__Empty", "GoogleProtobufEmpty"}
+HTTP_BODY = {"GoogleApi__HttpBody", "GoogleApiHttpBody"}
+
+
 def methods(node):
     yield from node.get("methods", {}).values()
     for resource in node.get("resources", {}).values():
@@ -161,15 +176,17 @@ def methods(node):
 
 @functools.cache
 def apis():
-    return [Api("ml.v1"), Api("storage.v1")]
+    return [Api("ml.v1"), Api("storage.v1"), Api("aiplatform.v1")]
 
 
+@functools.lru_cache(maxsize=4096)
 def find(verb, path):
-    for api in apis():
-        for method in api.methods:
-            if method.matches(verb, path):
-                return api, method
-    return None, None
+    """Of several, the one that says most: a name may be taken for one with a
+    verb after it."""
+    found = [
+        (api, method) for api in apis() for method in api.methods if method.matches(verb, path)
+    ]
+    return max(found, key=lambda pair: pair[1].literal, default=(None, None))
 
 
 def query_problems(method, query):
@@ -190,6 +207,8 @@ def body_problems(api, method, entry):
     body = entry.get("requestBody")
     if "uploadType=media" in (entry.get("query") or ""):
         return  # The body is content.
+    if method.request in CONTENT:
+        return
     if method.request is None:
         if body not in (None, {}, ""):
             yield f"a request body that {method.id} does not have"
@@ -213,18 +232,18 @@ def answer_problems(api, method, entry):
     is_media = "alt=media" in entry.get("query", "") or entry["path"].startswith("/download/")
     if status >= 400:
         # Media has no envelope to put an error in.
-        if status != 499 and not is_media:
+        if status != 499 and not is_media and method.response not in HTTP_BODY:
             for error in jsonschema.Draft202012Validator(ERROR).iter_errors(body):
                 yield f"error{error.json_path[1:]}: {error.message}"
             error = body.get("error") if isinstance(body, dict) else None
             if isinstance(error, dict) and error.get("code") != status:
                 yield f"status {status} but code {error.get('code')}"
         return
-    if status in (204, 308) or is_media or method.response == "GoogleApi__HttpBody":
+    if status in (204, 308) or is_media or method.response in HTTP_BODY:
         return
     if "uploadType=resumable" in entry.get("query", "") and not body:
         return
-    if method.response and method.response != "GoogleProtobuf__Empty":
+    if method.response and method.response not in EMPTY:
         if body is None:
             yield f"no {method.response} in the answer"
             return
@@ -238,13 +257,19 @@ def typed_problems(api, body):
         value = body.get(part) if isinstance(body, dict) else None
         if not isinstance(value, dict) or "@type" not in value:
             continue
-        name = value["@type"].removeprefix("type.googleapis.com/google.cloud.ml.v1.")
         rest = {key: child for key, child in value.items() if key != "@type"}
-        if name.endswith("google.protobuf.Empty"):
+        if value["@type"].endswith("google.protobuf.Empty"):
             if rest:
                 yield f"{part}: an Empty that is not empty"
-        else:
-            yield from api.problems(f"GoogleCloudMlV1__{name}", rest, request=False)
+            continue
+        prefix, name = value["@type"].rsplit(".", 1)
+        if f"{prefix}." not in TYPES:
+            yield f"{part}: unknown type {value['@type']}"
+            continue
+        name = TYPES[f"{prefix}."] + name
+        # Of some metadata the discovery document has no schema.
+        if name in api.definitions[False]:
+            yield from api.problems(name, rest, request=False)
 
 
 def entry_problems(entry):

@@ -36,14 +36,17 @@ pub(super) fn number(deployed: Deployed<'_>) -> &str {
     number.or_else(|| by_name().map(|(_, number)| number)).unwrap_or_default()
 }
 
-/// A split as people read it. Who is not deployed any more is called by its id.
+/// A split as people read it, the oldest first. Who is not deployed any more is
+/// called by its id.
 pub(super) fn split(endpoint: &Endpoint, split: &Split) -> Map<String, Value> {
     let named = all(endpoint);
-    let name = |id: &String| {
-        let known = named.iter().find(|one| one.deployed.id() == id);
-        known.map_or_else(|| format!("{id} (gone)"), |one| one.name.clone())
-    };
-    split.0.iter().map(|(id, percent)| (name(id), Value::from(*percent))).collect()
+    let known = named.iter().filter_map(|one| {
+        let percent = split.0.get(one.deployed.id())?;
+        Some((one.name.clone(), Value::from(*percent)))
+    });
+    let gone = split.0.iter().filter(|(id, _)| endpoint.by_id(id).is_none());
+    let gone = gone.map(|(id, percent)| (format!("{id} (gone)"), Value::from(*percent)));
+    known.chain(gone).collect()
 }
 
 /// The same in a sentence: `v2 90 %, v3 10 %`.
@@ -80,7 +83,7 @@ mod tests {
         let names: Vec<_> = all(&endpoint).into_iter().map(|one| one.name).collect();
         assert_eq!(names, ["v1", "v2#6", "v2@3", "v2"]);
         let of = Split::read(&json!({"9": 50, "5": 40, "8": 10}));
-        assert_eq!(sentence(&endpoint, &of), "v1 40 %, 8 (gone) 10 %, v2 50 %");
+        assert_eq!(sentence(&endpoint, &of), "v1 40 %, v2 50 %, 8 (gone) 10 %");
         assert_eq!(list(&endpoint), "deployed are 'v1', 'v2#6', 'v2@3', 'v2'");
     }
 }
