@@ -31,6 +31,12 @@ def entry(verb, path, status=200, query="", request=None, answer=None, agent="ml
         ("POST", "/upload/storage/v1/b/b/o", "storage.objects.insert"),
         ("POST", "/resumable/upload/storage/v1/b/b/o", "storage.objects.insert"),
         ("POST", "/storage/v1/b/b/o/x/compose", "storage.objects.compose"),
+        ("GET", "/v1/projects/p/locations/l/models/m@v1",
+         "aiplatform.projects.locations.models.get"),
+        ("GET", "/v1/projects/p/locations/l/models/m:listVersions",
+         "aiplatform.projects.locations.models.listVersions"),
+        ("POST", "/v1/projects/p/locations/l/endpoints/e/deployedModels/7/invoke/a/b",
+         "aiplatform.projects.locations.endpoints.deployedModels.invoke.invoke"),
     ],
 )
 def test_methods_are_found_by_verb_and_path(verb, path, method):

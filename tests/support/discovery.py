@@ -159,6 +159,7 @@ class Api:
 TYPES = {
     "type.googleapis.com/google.cloud.ml.v1.": "GoogleCloudMlV1__",
     "type.googleapis.com/google.cloud.aiplatform.v1.": "GoogleCloudAiplatformV1",
+    "type.googleapis.com/google.devtools.cloudbuild.v1.": "",
 }
 
 # Requests whose body is the container's business.
@@ -176,7 +177,7 @@ def methods(node):
 
 @functools.cache
 def apis():
-    return [Api("ml.v1"), Api("storage.v1"), Api("aiplatform.v1")]
+    return [Api(name) for name in ("ml.v1", "storage.v1", "aiplatform.v1", "cloudbuild.v1")]
 
 
 @functools.lru_cache(maxsize=4096)
