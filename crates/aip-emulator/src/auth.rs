@@ -2,27 +2,39 @@
 
 use axum::extract::{Query, Request, State};
 use axum::http::Uri;
-use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use crate::error::ApiError;
 use crate::state::App;
+use crate::token::bearer;
 
-/// Any bearer token will do: what matters is that the client sends one. The
-/// address of an upload session is a credential of its own.
+/// Any bearer token will do that is not one of the emulator's own and dead: what
+/// matters is that the client sends one. The address of an upload session is a
+/// credential of its own.
 pub(crate) async fn require(State(app): State<App>, request: Request, next: Next) -> Response {
-    if !app.options.require_token || is_session(request.uri()) || has_token(&request) {
+    let token = bearer(request.headers());
+    let admitted = token.is_some_and(|token| app.tokens.admit(token));
+    if !app.options.require_token || is_session(request.uri()) || admitted {
         return next.run(request).await;
     }
-    let message = "Request is missing required authentication credential. Expected OAuth 2 access \
-                   token, login cookie or other valid authentication credential. See \
-                   https://developers.google.com/identity/sign-in/web/devconsole-project.";
-    ApiError::storage(401, "required", message)
+    refusal(token.is_some_and(|token| !token.is_empty())).into_response()
+}
+
+/// 401 for no token at all, or for one that is not valid.
+pub(crate) fn refusal(tried: bool) -> ApiError {
+    const EXPECTED: &str = "Expected OAuth 2 access token, login cookie or other valid \
+                            authentication credential. See \
+                            https://developers.google.com/identity/sign-in/web/devconsole-project.";
+    let (reason, what) = if tried {
+        ("authError", "Request had invalid authentication credentials.")
+    } else {
+        ("required", "Request is missing required authentication credential.")
+    };
+    ApiError::storage(401, reason, format!("{what} {EXPECTED}"))
         .at("header", "Authorization")
         .with_status("UNAUTHENTICATED")
-        .into_response()
 }
 
 #[derive(Deserialize)]
@@ -35,12 +47,4 @@ fn is_session(uri: &Uri) -> bool {
     let is_upload = ["/upload/", "/resumable/"].iter().any(|root| uri.path().starts_with(root));
     let params = Query::<SessionParams>::try_from_uri(uri);
     is_upload && params.is_ok_and(|Query(params)| params.upload_id.is_some())
-}
-
-fn has_token(request: &Request) -> bool {
-    let value = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = value.and_then(|value| value.split_once(' '));
-    token.is_some_and(|(kind, token)| {
-        kind.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()
-    })
 }

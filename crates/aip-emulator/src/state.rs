@@ -10,6 +10,7 @@ use crate::faults::Faults;
 use crate::ml::Ml;
 use crate::registry::Registry;
 use crate::storage::{Sessions, Store};
+use crate::token::Tokens;
 use crate::traffic::Traffic;
 use crate::vertex::Vertex;
 
@@ -41,6 +42,7 @@ pub struct App {
     pub options: Arc<Options>,
     pub(crate) sessions: Sessions,
     pub(crate) faults: Faults,
+    pub(crate) tokens: Tokens,
     pub(crate) traffic: Option<Traffic>,
 }
 
@@ -55,6 +57,7 @@ impl App {
             options: Arc::new(options),
             sessions: Sessions::default(),
             faults: Faults::default(),
+            tokens: Tokens::default(),
             traffic: None,
         })
     }
