@@ -5,6 +5,7 @@ mod create;
 mod delete;
 mod query;
 mod vertex;
+mod whoami;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ enum Verb {
     Get(query::GetArgs),
     List(query::ListArgs),
     Delete(delete::Args),
+    Whoami(whoami::Args),
 }
 
 pub fn main() -> ExitCode {
@@ -48,6 +50,7 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         Verb::Get(verb) => query::get(process, &args.place, verb),
         Verb::List(verb) => query::list(process, &args.place, verb),
         Verb::Delete(verb) => delete::run(process, &args.place, verb),
+        Verb::Whoami(whoami::Args {}) => whoami::run(&args.place),
     }
 }
 
