@@ -1,12 +1,10 @@
 """Who the tools say they are, to an emulator that asks for a token."""
 
-import json
 import subprocess
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
+from support.credentials import Kinds
 from support.pipeline import Pipeline
 
 ELSEWHERE = "http://192.0.2.1:9"
@@ -32,22 +30,11 @@ def protected(strict, outcome, local, unique):
 @pytest.fixture
 def key(tmp_path):
     """Writes a service account's key file, as Google gives them."""
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-
-    def write(token_uri):
-        path = tmp_path / "key.json"
-        path.write_text(json.dumps({
-            "type": "service_account", "project_id": "emulator", "private_key_id": "1",
-            "private_key": pem, "client_email": "deployer@emulator.iam.gserviceaccount.com",
-            "client_id": "1", "auth_uri": "https://accounts.google.com/o/oauth2/auth",
-            "token_uri": token_uri,
-        }))
-        return {"GOOGLE_APPLICATION_CREDENTIALS": str(path)}
-
-    return write
+    kinds = Kinds(tmp_path, "")
+    return lambda token_uri: {
+        "GOOGLE_APPLICATION_CREDENTIALS":
+            kinds.write("key.json", kinds.service_account(token_uri=token_uri))
+    }
 
 
 def token_file(tmp_path, content="sesame-file\n"):

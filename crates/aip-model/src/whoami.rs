@@ -32,7 +32,8 @@ pub(crate) fn run(options: &aip::Options) -> Result<Output, Failure> {
     };
     let credentials = Credentials::new(options.access_token_file.clone());
     let found = credentials.whoami(&service).map_err(|error| {
-        Failure::from(gcp::Error::from(error)).context(format!("nobody can ask '{service}'"))
+        Failure::from(gcp::Error::from(error))
+            .context(format!("cannot get credentials for '{service}'"))
     })?;
     Ok(Output::Json(json!(found)))
 }

@@ -44,6 +44,12 @@ const METHODS: &[(&str, &str, &str)] = &[
     ("ml.projects.operations.get", "GET", "/v1/projects/*/operations/*"),
     ("ml.projects.operations.cancel", "POST", "/v1/projects/*/operations/*:cancel"),
     ("oauth2.token", "POST", "/token"),
+    ("sts.token", "POST", "/v1/token"),
+    (
+        "iamcredentials.projects.serviceAccounts.generateAccessToken",
+        "POST",
+        "/v1/projects/*/serviceAccounts/*:generateAccessToken",
+    ),
 ];
 
 pub(super) fn exists(name: &str) -> bool {

@@ -5,6 +5,9 @@ use transport::HttpError;
 use super::executable::ExecutableError;
 use super::subject::SubjectError;
 
+const UNAVAILABLE: &str =
+    "look at the network and at the addresses in the credentials, then run it again";
+
 /// Why there is no access token. None of these says anything of its value, nor
 /// of the secret that it was to be had for.
 #[derive(Debug, Error)]
@@ -67,9 +70,7 @@ impl Explain for CredentialsError {
             Self::Gcloud { .. } => "run 'gcloud auth login'".into(),
             Self::NoToken { source, hint, .. } => match source.kind() {
                 Kind::Refused => hint.clone(),
-                _ => "look at the network and at the addresses in the credentials, then run it \
-                      again"
-                    .into(),
+                _ => UNAVAILABLE.into(),
             },
             Self::Subject { source, .. } => source.hint().into(),
             Self::Key { .. } => "make a new key: gcloud iam service-accounts keys create".into(),
@@ -91,6 +92,7 @@ impl SubjectError {
                 "set GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1 if you trust the file"
             }
             Self::Executable(_) => "run the program by itself to see what it says",
+            Self::Http(error) if error.kind() != Kind::Refused => UNAVAILABLE,
             Self::Http(_) => {
                 "look whether the job may ask for identity tokens (on GitHub: 'permissions: \
                  id-token: write') and whether it still runs"
