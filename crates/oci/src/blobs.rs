@@ -112,7 +112,19 @@ impl Blobs {
     }
 
     fn make(&self) -> Result<(), Error> {
-        fs::create_dir_all(&self.directory).map_err(|source| self.cannot_write(source))
+        if self.directory.is_dir() {
+            return Ok(());
+        }
+        let make = || {
+            fs::create_dir_all(&self.directory)?;
+            // Not what the user's umask makes of it: a layout is for others to
+            // read.
+            for made in self.directory.ancestors().take(2) {
+                fs::set_permissions(made, Permissions::from_mode(0o755))?;
+            }
+            Ok(())
+        };
+        make().map_err(|source| self.cannot_write(source))
     }
 
     fn cannot_write(&self, source: io::Error) -> Error {

@@ -1,7 +1,8 @@
 //! An image as a directory: `oci-layout`, `index.json`, `blobs/`.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -125,7 +126,11 @@ impl Layout {
 
     fn put(&self, name: &str, content: &[u8]) -> Result<(), Error> {
         let path = self.directory.join(name);
-        fs::write(&path, content).map_err(|source| Error::Write { path, source })
+        let put = || {
+            fs::write(&path, content)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o644))
+        };
+        put().map_err(|source| Error::Write { path: path.clone(), source })
     }
 }
 

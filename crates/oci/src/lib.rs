@@ -9,6 +9,7 @@ mod archive;
 mod blobs;
 mod digest;
 mod error;
+mod gzip;
 mod image;
 mod layout;
 mod reference;

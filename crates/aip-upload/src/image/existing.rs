@@ -5,6 +5,7 @@ use std::sync::Arc;
 use deployment::{Explain as _, Kind, PushedImage};
 use gcp::Credentials;
 use gcp::images::{self, Access};
+use log::info;
 use oci::{Error, Platform, Reference};
 use stage::Failure;
 
@@ -17,7 +18,9 @@ pub(super) fn check(credentials: Arc<Credentials>, reference: &Reference) -> Res
     match registry.resolve(reference, &Platform::linux_amd64()) {
         Ok(resolved) => {
             let digest = resolved.reference.digest.unwrap_or(resolved.image.digest);
-            Ok(Done { image: pinned(reference, &digest), ..Done::default() })
+            let image = pinned(reference, &digest);
+            info!("the image is there: '{}'", image.uri);
+            Ok(Done { image, ..Done::default() })
         }
         Err(error) if is_unreadable(&error) => Ok(unknown(reference, &error)),
         Err(error) => {

@@ -6,6 +6,7 @@ use stage::Failure;
 
 pub(super) fn explained(error: Error, to: &Reference) -> Failure {
     let (status, unknown) = (error.status(), error.code() == Some("NAME_UNKNOWN"));
+    let fixed = error.to_string().to_lowercase().contains("immutable");
     let doing = format!("cannot push the image '{to}'");
     let failure = match status {
         // By the name that is known, wherever an emulator of it stands.
@@ -21,6 +22,8 @@ pub(super) fn explained(error: Error, to: &Reference) -> Failure {
             None if unknown => failure.hint("choose another repository: --image-repository"),
             None => failure,
         },
+        _ if fixed => failure
+            .hint("the repository keeps its tags; give the version another name: --version-name"),
         Some(405) => failure.hint("the registry is read-only; choose another: --image-repository"),
         _ => failure,
     }

@@ -145,9 +145,11 @@ impl Registry {
         let call = Call::new("GET", url.clone()).header("accept", ACCEPT.join(", "));
         retry(&self.policy, || {
             let answer = self.expect(&call)?;
-            let media_type = header(&answer, "content-type").unwrap_or_default();
-            let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
+            let said = header(&answer, "content-type").unwrap_or_default();
+            let said = said.split(';').next().unwrap_or_default().trim().to_owned();
             let document = content("GET", &url, answer)?;
+            let media_type =
+                if ACCEPT.contains(&said.as_str()) { said } else { own(&document, said) };
             let digest = Digest::of(&document);
             if let Ok(expected) = wanted.parse() {
                 check(&url, &expected, digest.clone())?;
@@ -155,6 +157,12 @@ impl Registry {
             Ok((digest, media_type, document))
         })
     }
+}
+
+/// What a document says it is, where the registry says nothing of use.
+fn own(document: &[u8], said: String) -> String {
+    let document: serde_json::Value = serde_json::from_slice(document).unwrap_or_default();
+    document["mediaType"].as_str().map_or(said, str::to_owned)
 }
 
 fn choose(reference: &Reference, index: &Index, wanted: &Platform) -> Result<Digest, Error> {

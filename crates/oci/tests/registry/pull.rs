@@ -26,7 +26,9 @@ fn index(platforms: &[(&str, &str)]) -> String {
         entry["platform"] = json!({"os": os, "architecture": architecture});
         entry
     });
-    json!({"schemaVersion": 2, "manifests": manifests.collect::<Vec<_>>()}).to_string()
+    let manifests: Vec<_> = manifests.collect();
+    json!({"schemaVersion": 2, "mediaType": media::DOCKER_INDEX, "manifests": manifests})
+        .to_string()
 }
 
 /// What a registry of one image answers.
@@ -34,7 +36,8 @@ fn image(request: &Request, tagged: &str) -> Answer {
     let digest = |content: &[u8]| format!("/{}", Digest::of(content));
     let json = |kind: &str, text: &str| Answer::new(200).header("content-type", kind).body(text);
     match request.path.as_str() {
-        path if path.ends_with("/manifests/3.11-slim") => json(media::DOCKER_INDEX, tagged),
+        // Some say no more than that it is JSON.
+        path if path.ends_with("/manifests/3.11-slim") => json("application/json", tagged),
         path if path.ends_with(&digest(manifest().as_bytes())) => {
             json(media::DOCKER_MANIFEST, &manifest())
         }

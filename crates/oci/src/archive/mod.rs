@@ -1,21 +1,16 @@
 //! Archives whose bytes depend on nothing but names and contents.
 
+mod link;
+mod pack;
+
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use flate2::{Compression, GzBuilder};
-use serde::{Deserialize, Serialize};
-use tar::{Builder, EntryType, Header};
-
-use crate::blobs::Blobs;
 use crate::error::Error;
-use crate::{Descriptor, Digest, media};
 
-/// A twentieth larger than what level 9 gives, in a third of the time.
-const LEVEL: u32 = 4;
+pub use pack::{Layer, Packed};
 
 /// Entries by path, so that they come out sorted, parents first.
 #[derive(Debug, Default)]
@@ -38,24 +33,6 @@ enum Entry {
 enum Source {
     Path(PathBuf),
     Bytes(Vec<u8>),
-}
-
-/// What an archive hashes to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Packed {
-    /// The gzip file.
-    pub gzip: checksum::Digest,
-    /// The tar file in it.
-    pub tar: checksum::Digest,
-}
-
-/// A layer among the blobs. As JSON, what a cache remembers of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Layer {
-    pub descriptor: Descriptor,
-    /// The digest of the layer unpacked.
-    pub diff_id: Digest,
 }
 
 impl Archive {
@@ -118,7 +95,7 @@ impl Archive {
             } else if kind.is_file() {
                 self.file(&path, &from)?;
             } else if kind.is_symlink() {
-                let target = inside(root, &from)?;
+                let target = link::inside(root, &from)?;
                 self.insert(&path, Entry::Link(target))?;
             } else {
                 return Err(Error::Special { path: from });
@@ -147,162 +124,17 @@ impl Archive {
         }
         Ok(())
     }
-
-    /// Writes the archive, hashing both what goes into the compressor and what
-    /// comes out of it.
-    pub fn pack(&self, to: impl Write) -> Result<Packed, Error> {
-        let cannot_write = |source| Error::Write { path: "archive".into(), source };
-        let gzip = GzBuilder::new().mtime(0).operating_system(255);
-        let gzip = gzip.write(Hashing::new(to), Compression::new(LEVEL));
-        let mut builder = Builder::new(Hashing::new(gzip));
-        for (path, entry) in &self.entries {
-            append(&mut builder, path, entry)?;
-        }
-        let outer = builder.into_inner().map_err(cannot_write)?;
-        let (gzip, tar) = outer.finish();
-        let (mut to, gzip) = gzip.finish().map_err(cannot_write)?.finish();
-        to.flush().map_err(cannot_write)?;
-        Ok(Packed { gzip, tar })
-    }
-
-    /// Packs it as a layer among `blobs`.
-    pub fn layer(&self, blobs: &Blobs) -> Result<Layer, Error> {
-        let mut blob = blobs.create()?;
-        let Packed { gzip, tar } = self.pack(&mut blob)?;
-        let size = gzip.size;
-        let descriptor = Descriptor::new(media::LAYER, gzip.into(), size);
-        if blobs.has(&descriptor) {
-            log::debug!("layer {} is there already", descriptor.digest);
-        } else {
-            blob.keep(&descriptor.digest)?;
-        }
-        Ok(Layer { descriptor, diff_id: tar.into() })
-    }
-}
-
-fn append<W: Write>(builder: &mut Builder<W>, path: &str, entry: &Entry) -> Result<(), Error> {
-    let failed = |source| Error::Write { path: path.into(), source };
-    let mut header = Header::new_gnu();
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_size(0);
-    match entry {
-        Entry::Directory => {
-            header.set_entry_type(EntryType::Directory);
-            header.set_mode(0o755);
-            builder.append_data(&mut header, format!("{path}/"), io::empty()).map_err(failed)
-        }
-        Entry::Link(target) => {
-            header.set_entry_type(EntryType::Symlink);
-            header.set_mode(0o777);
-            builder.append_link(&mut header, path, target).map_err(failed)
-        }
-        Entry::File { source, executable } => {
-            header.set_mode(if *executable { 0o755 } else { 0o644 });
-            match source {
-                Source::Bytes(content) => {
-                    header.set_size(content.len() as u64);
-                    builder.append_data(&mut header, path, content.as_slice()).map_err(failed)
-                }
-                Source::Path(from) => append_file(builder, &mut header, path, from),
-            }
-        }
-    }
-}
-
-/// A file that changes while it is read would shift everything behind it.
-fn append_file<W: Write>(
-    builder: &mut Builder<W>,
-    header: &mut Header,
-    path: &str,
-    from: &Path,
-) -> Result<(), Error> {
-    let unreadable = |source| Error::Read { path: from.to_owned(), source };
-    let file = File::open(from).map_err(unreadable)?;
-    let size = file.metadata().map_err(unreadable)?.len();
-    header.set_size(size);
-    let mut counted = Counted { inner: file.take(size), count: 0 };
-    builder.append_data(header, path, &mut counted).map_err(unreadable)?;
-    if counted.count == size {
-        return Ok(());
-    }
-    let subject = from.display().to_string();
-    Err(Error::Size { subject, expected: size, found: counted.count })
-}
-
-/// What the link points to, as a path relative to it, where that lies below `root`.
-fn inside(root: &Path, link: &Path) -> Result<String, Error> {
-    let to = fs::read_link(link).map_err(|source| Error::Read { path: link.to_owned(), source })?;
-    let leaves = || Error::LinkLeaves { path: link.to_owned(), to: to.clone() };
-    let folder = link.parent().and_then(|parent| parent.strip_prefix(root).ok());
-    let folder = folder.ok_or_else(leaves)?;
-    let depth = folder.components().count();
-    let target = if to.is_absolute() {
-        let below = to.strip_prefix(root).map_err(|_| leaves())?;
-        (0..depth).map(|_| Component::ParentDir).chain(below.components()).collect()
-    } else {
-        to.clone()
-    };
-    let mut level = depth;
-    for part in target.components() {
-        level = match part {
-            Component::ParentDir => level.checked_sub(1).ok_or_else(leaves)?,
-            Component::Normal(_) => level + 1,
-            Component::CurDir => level,
-            Component::RootDir | Component::Prefix(_) => return Err(leaves()),
-        };
-    }
-    target.to_str().map(str::to_owned).ok_or_else(leaves)
-}
-
-struct Hashing<W> {
-    inner: W,
-    hasher: checksum::Hasher,
-}
-
-impl<W: Write> Hashing<W> {
-    fn new(inner: W) -> Self {
-        Self { inner, hasher: checksum::Hasher::default() }
-    }
-
-    fn finish(self) -> (W, checksum::Digest) {
-        (self.inner, self.hasher.finish())
-    }
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-struct Counted<R> {
-    inner: R,
-    count: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.count += count as u64;
-        Ok(count)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
     use std::fs::Permissions;
+    use std::io::Read as _;
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::blobs::Blobs;
 
     fn listing(gzip: &[u8]) -> String {
         let mut listing = String::new();

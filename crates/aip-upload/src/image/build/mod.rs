@@ -1,5 +1,7 @@
 //! An image that Cloud Build makes from the bundle's Dockerfile.
 
+mod failure;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use deployment::{Extra, PushedImage};
 use gcp::build::{self, Build, BuildState};
 use gcp::images::{self, Access};
 use gcp::storage::{Insert, Storage};
-use gcp::{Credentials, Outcome, Service, logs};
+use gcp::{Credentials, Outcome, Service};
 use log::{debug, info};
 use oci::{Archive, Packed, Reference};
 use serde_json::{Value, json};
@@ -16,26 +18,22 @@ use stage::{Failure, Process};
 
 use super::Done;
 use super::push::pinned;
-use super::refusal;
 use crate::plan::Plan;
 use crate::send::There;
 
 /// The service's queue and the build's start take their time as well.
 const BESIDES: Duration = Duration::from_secs(600);
 
-/// Of a failed build's log, so many lines are shown.
-const LOG_LINES: usize = 20;
-
 #[derive(Debug)]
 pub(super) struct CloudBuild {
-    pub(super) context: Archive,
-    pub(super) project: String,
+    pub(in crate::image) context: Archive,
+    pub(in crate::image) project: String,
     /// `projects/P/locations/L`.
-    pub(super) location: String,
+    pub(in crate::image) location: String,
     /// `projects/P/serviceAccounts/EMAIL`.
-    pub(super) service_account: Option<String>,
-    pub(super) timeout: Duration,
-    pub(super) to: Reference,
+    pub(in crate::image) service_account: Option<String>,
+    pub(in crate::image) timeout: Duration,
+    pub(in crate::image) to: Reference,
 }
 
 /// The packed context and where it goes.
@@ -47,7 +45,7 @@ struct Source {
 }
 
 impl CloudBuild {
-    pub(super) fn dry(&self, process: &Process, plan: &Plan) -> Done {
+    pub(in crate::image) fn dry(&self, process: &Process, plan: &Plan) -> Done {
         let object = format!("{}build/", plan.prefix);
         process.would(&format!("write the build's context below gs://{}/{object}", plan.bucket));
         let request = build::create(&self.location, &self.request(plan, &object, None, &[]));
@@ -56,7 +54,7 @@ impl CloudBuild {
         Done { image, ..Done::default() }
     }
 
-    pub(super) fn run(
+    pub(in crate::image) fn run(
         &self,
         process: &Process,
         credentials: Arc<Credentials>,
@@ -203,79 +201,6 @@ impl CloudBuild {
         let image = pinned(&self.to, &digest);
         info!("the image is built: '{}'", image.uri);
         Ok(Done { image, notes, ..Done::default() })
-    }
-
-    /// The last lines of the build's own log, where they can be had.
-    fn show_log(&self, service: &Service, credentials: Arc<Credentials>, build: &Value) {
-        let Some(root) = gcp::logging_endpoint(service.api().root()) else { return };
-        let filter = logs::of_build(&self.project, build["id"].as_str().unwrap_or_default());
-        let lines = Service::new(root, credentials)
-            .and_then(|logging| logs::last_lines(&logging, &self.project, &filter, LOG_LINES));
-        match lines {
-            Ok(lines) => lines.iter().for_each(|line| info!("build: {line}")),
-            Err(error) => debug!("cannot read the build's log: {error}"),
-        }
-    }
-
-    fn failed(
-        &self,
-        build: &Value,
-        status: &str,
-        detail: Option<String>,
-        kind: Option<&str>,
-    ) -> Failure {
-        let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
-        let id = build["id"].as_str().unwrap_or_default();
-        let failure = Failure::failed(format!("cannot build the image '{}'", self.to))
-            .because(format!("build '{id}' ended with {status}{detail}"))
-            .hint(self.next_step(status, kind));
-        match build["logUrl"].as_str() {
-            Some(url) => failure.hint(format!("its log: {url}")),
-            None => failure,
-        }
-    }
-
-    fn next_step(&self, status: &str, kind: Option<&str>) -> String {
-        match (status, kind) {
-            (_, Some("PUSH_FAILED" | "PUSH_NOT_AUTHORIZED")) => {
-                let create = refusal::create(&self.to).map(|command| format!(": {command}"));
-                format!(
-                    "the build's service account needs roles/artifactregistry.writer, and the \
-                     repository must be there{}",
-                    create.unwrap_or_default()
-                )
-            }
-            (_, Some("FETCH_SOURCE_FAILED")) => {
-                "the build's service account needs roles/storage.objectViewer on the bucket".into()
-            }
-            (_, Some("LOGGING_FAILURE")) => {
-                "the build's service account needs roles/logging.logWriter".into()
-            }
-            ("TIMEOUT", _) => "give it more time: --build-timeout SECONDS".into(),
-            ("FAILURE", _) => {
-                "look which step failed; a requirement that is compiled needs a base image with \
-                 a compiler: aip-bundle --base-image"
-                    .into()
-            }
-            _ => "run aip-upload again, which begins another build".into(),
-        }
-    }
-
-    fn refused(&self, error: gcp::Error) -> Failure {
-        let status = error.status();
-        let failure = Failure::from(error).context(format!("cannot build the image '{}'", self.to));
-        match status {
-            Some(403) => failure.hint(format!(
-                "the caller needs roles/cloudbuild.builds.editor in project '{0}', and the API \
-                 must be on: gcloud services enable cloudbuild.googleapis.com --project={0}",
-                self.project
-            )),
-            Some(400) => failure.hint(
-                "some projects build only as an account of their own, or in other locations: \
-                 --build-service-account, --build-location",
-            ),
-            _ => failure,
-        }
     }
 }
 
