@@ -44,7 +44,11 @@ impl Credential for Token {
                 let mut headers = headers.into_iter();
                 Ok(headers.find(|(name, _)| *name == "authorization").map(|(_, value)| value))
             }
-            Err(CredentialsError::NotFound) if self.access == Access::Read => Ok(None),
+            Err(CredentialsError::NotFound | CredentialsError::Gcloud { .. })
+                if self.access == Access::Read =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(Box::new(error)),
         }
     }
