@@ -47,7 +47,7 @@ pub(crate) fn run(
         resume: "run the same command again".into(),
         timeout: Duration::from_secs(600),
     };
-    let deleted = aip::delete(process, subject.place.service(), &request, &waiting, hint)?;
+    let deleted = aip::delete(process, subject.place.service(), &name, &request, &waiting, hint)?;
     info!("{what} {}", if deleted { "is deleted" } else { "was not there" });
     Ok(Output::Json(json!({"name": name, "deleted": deleted})))
 }

@@ -122,22 +122,35 @@ pub(crate) fn create(
         resume: "run the same command again".into(),
         timeout: Duration::from_secs(600),
     };
-    let created = match place.service.call(&request) {
-        Ok(operation) => {
-            aip::wait_for_operation(process, &place.service, &waiting, &operation)?;
-            true
-        }
+    let found = match place.service.call(&request) {
+        Ok(operation) => made(process, place, &waiting, &operation)?,
         // Asked for afterwards: between a question and the create, another
         // run may create it.
-        Err(error) if error.status() == Some(409) => {
-            let found = found(process, place, &waiting)?;
-            report(document, "endpoint", &wanted, &found);
-            false
-        }
+        Err(error) if error.status() == Some(409) => Some(found(process, place, &waiting)?),
         Err(error) => return Err(refused(error, &waiting)),
     };
+    let created = found.is_none();
+    if let Some(found) = &found {
+        report(document, "endpoint", &wanted, found);
+    }
     info!("{} endpoint '{}'", if created { "created" } else { "found" }, place.endpoint_name());
     Ok(created)
+}
+
+/// Waits for the operation. Where another one was quicker, be it that of the
+/// same request whose answer was lost, the endpoint that it made.
+fn made(
+    process: &Process,
+    place: &Place,
+    waiting: &Waiting,
+    operation: &Value,
+) -> Result<Option<Value>, Failure> {
+    let ended = aip::outcome(process, &place.service, waiting, operation)?;
+    let Err(message) = ended else { return Ok(None) };
+    match place.service.get(&place.endpoint_name()) {
+        Ok(found) => Ok(Some(found)),
+        Err(_) => Err(Failure::failed(format!("cannot {}", waiting.doing)).because(message)),
+    }
 }
 
 /// The endpoint that is there, or whose creation another run began: its name is

@@ -18,7 +18,8 @@ pub(crate) fn delete(
         resume: "run the same command again".into(),
         timeout,
     };
-    let request = gcp::delete(&place.version_name(version));
+    let name = place.version_name(version);
+    let request = gcp::delete(&name);
     let hint = "make another version the default first: aip-version set-default";
-    aip::delete(process, &place.service, &request, &waiting, hint)
+    aip::delete(process, &place.service, &name, &request, &waiting, hint)
 }

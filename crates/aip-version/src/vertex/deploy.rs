@@ -64,10 +64,15 @@ pub(super) fn finish(job: &Job, id: &str, operation: &Value) -> Result<(), Failu
         job.version, job.place.model, job.place.endpoint_id
     );
     let waiting = job.waiting(doing);
-    match aip::outcome(job.process, &job.place.service, &waiting, operation)? {
-        Ok(_) => Ok(()),
-        Err(message) => Err(failure::deployment(job.place, id, &waiting.doing, &message)),
+    let ended = aip::outcome(job.process, &job.place.service, &waiting, operation)?;
+    let Err(message) = ended else { return Ok(()) };
+    // Another operation may have been quicker, be it that of the same request
+    // whose answer was lost.
+    job.settle(&job.place.endpoint_name(), KIND)?;
+    if read(job).is_ok_and(|endpoint| endpoint.by_id(id).is_some()) {
+        return Ok(());
     }
+    Err(failure::deployment(job.place, id, &waiting.doing, &message))
 }
 
 /// The endpoint's first gets all requests with its deployment; whatever comes

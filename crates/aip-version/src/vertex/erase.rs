@@ -13,7 +13,9 @@ pub(super) fn erase(job: &Removal, found: &Value) -> Result<bool, Failure> {
     hand_over_default(job, found)?;
     let request = request(job, found)?;
     let hint = "it is deployed to another endpoint: undeploy it there first";
-    aip::delete(job.process, &job.place.service, &request, &job.waiting(job.doing()), hint)
+    let (service, waiting) = (&job.place.service, job.waiting(job.doing()));
+    let name = job.place.version_name(&number(found));
+    aip::delete(job.process, service, &name, &request, &waiting, hint)
 }
 
 /// The last version of a model goes with the model.

@@ -54,18 +54,15 @@ pub(super) fn undeploy(
 ) -> Result<bool, Failure> {
     let endpoint = place.endpoint_name();
     settle(process, &place.service, waiting, &endpoint, UNDEPLOY)?;
+    // The same request, whose answer was lost, may have been quicker.
+    let is_gone = || Endpoint::read(place).is_ok_and(|endpoint| endpoint.by_id(id).is_none());
     let request = vertex::undeploy_model(&endpoint, id, &json!({}));
-    let operation = match place.service.call(&request) {
-        Ok(operation) => operation,
-        Err(error) => {
-            // The answer to the same request may have been lost.
-            let endpoint = Endpoint::read(place);
-            if endpoint.is_ok_and(|endpoint| endpoint.by_id(id).is_none()) {
-                return Ok(false);
-            }
-            let permission = "aiplatform.endpoints.undeploy";
-            return Err(failure::refused(error, &waiting.doing, permission));
-        }
-    };
-    aip::wait_for_operation(process, &place.service, waiting, &operation).map(|_| true)
+    match place.service.call(&request) {
+        Ok(operation) => match aip::outcome(process, &place.service, waiting, &operation)? {
+            Err(message) if !is_gone() => Err(failure::failed(&waiting.doing, &message)),
+            _ => Ok(true),
+        },
+        Err(_) if is_gone() => Ok(false),
+        Err(error) => Err(failure::refused(error, &waiting.doing, "aiplatform.endpoints.undeploy")),
+    }
 }
