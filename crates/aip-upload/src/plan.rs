@@ -74,7 +74,7 @@ impl Plan {
         let sdist_name = sdist.file_name().unwrap_or_default().to_string_lossy();
         let name = format!("{}{sdist_name}", root.name);
         items.push(item(&bundle.directory, &bundle.sdist, &root.bucket, name)?);
-        for file in &fetch.files {
+        for file in fetch.files.iter().chain(&bundle.model_files) {
             let name = format!("{}{}", model.name, file.path);
             items.push(item(&bundle.model_directory, file, &root.bucket, name)?);
         }

@@ -177,6 +177,10 @@ pub struct Bundle {
     pub lock: Option<File>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
+    /// Files of the model besides those of the fetch stage, below
+    /// `modelDirectory`: the same under names that a prebuilt container looks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub model_files: Vec<File>,
     /// What the model answers to its own input example, so that a deployed
     /// version can be held against it: a JSON object of `instances` and
     /// `predictions`, below `directory`.
