@@ -3,32 +3,34 @@
 use std::path::Path;
 
 use checksum::Digest;
-use deployment::{Extra, Fetch, File, Package, Spec};
+use deployment::{Extra, Fetch, File, Package, Spec, Target};
 use stage::{Failure, Process};
 
-use crate::directory::{self, MANIFEST, MODEL};
+use crate::directory::{self, Draft, MANIFEST, MODEL};
 use crate::error::Error;
 use crate::limits::{self, Remark};
-use crate::manifest::{self, Entry, Manifest};
+use crate::manifest;
 use crate::model::Model;
 use crate::names::PACKAGE;
 use crate::requirements::{Requirement, Requirements};
 use crate::sdist::Sdist;
 use crate::settled::{Settled, minor_version};
 use crate::template::{Template, Values};
+use crate::vertex::{Part, Plan};
 use crate::{Args, python};
 
 #[derive(Debug)]
 pub(crate) struct Bundle {
-    settled: Settled,
-    model: Model,
-    package_version: String,
-    python_version: String,
-    requirements: Vec<String>,
+    pub(crate) settled: Settled,
+    pub(crate) model: Model,
+    pub(crate) package_version: String,
+    pub(crate) python_version: String,
+    pub(crate) requirements: Requirements,
+    /// The module's source.
+    pub(crate) predictor: String,
     /// Below the bundle's directory.
     sdist_path: String,
     sdist: Vec<u8>,
-    manifest: String,
 }
 
 impl Bundle {
@@ -43,8 +45,10 @@ impl Bundle {
         let requirements = requirements(args, &model)?;
         remarks.extend(requirements.warnings.iter().map(Remark::warning));
         let python_version = python_version(args, fetched, &model, spec.dry_run)?;
-        remarks.extend(limits::model(&model));
-        remarks.extend(limits::python(&python_version));
+        if settled.target == Target::AiPlatform {
+            remarks.extend(limits::model(&model));
+            remarks.extend(limits::python(&python_version));
+        }
 
         let package_version = settled.package_version();
         let values = Values {
@@ -74,46 +78,16 @@ impl Bundle {
         let sdist = sdist.build(settled.mtime).map_err(|error| {
             Failure::failed(format!("cannot pack '{sdist_path}'")).cause(&error)
         })?;
-        let mut bundle = Self {
+        Ok(Self {
             settled,
             model,
             package_version,
             python_version,
-            requirements: values.requirements,
+            requirements,
+            predictor,
             sdist_path,
             sdist,
-            manifest: String::new(),
-        };
-        bundle.manifest = bundle
-            .describe(fetched)
-            .to_json()
-            .map_err(|error| Failure::failed(format!("cannot write '{MANIFEST}'")).cause(&error))?;
-        Ok(bundle)
-    }
-
-    fn describe(&self, fetched: &Fetch) -> Manifest {
-        let sdist = self.sdist_file();
-        let mut files = vec![Entry { path: sdist.path, size: sdist.size, sha256: sdist.sha256 }];
-        files.extend(self.model.files.iter().map(|file| Entry {
-            path: format!("{MODEL}/{}", file.path),
-            size: file.size,
-            sha256: file.sha256.clone(),
-        }));
-        let mut flavors: Vec<_> = fetched.flavors.keys().cloned().collect();
-        flavors.sort();
-        Manifest {
-            schema_version: manifest::SCHEMA_VERSION,
-            package: manifest::Package {
-                name: PACKAGE.into(),
-                version: self.package_version.clone(),
-            },
-            prediction_class: self.settled.prediction_class.clone(),
-            python_version: self.python_version.clone(),
-            mlflow_version: fetched.mlflow_version.clone(),
-            flavors,
-            requirements: self.requirements.clone(),
-            files,
-        }
+        })
     }
 
     /// Without content where the model is not here yet: it would be another's.
@@ -130,32 +104,71 @@ impl Bundle {
         &self.settled.directory
     }
 
-    pub(crate) fn write(&self) -> Result<(), Error> {
-        let files = [
-            (self.sdist_path.as_str(), self.sdist.as_slice()),
-            (MANIFEST, self.manifest.as_bytes()),
-        ];
-        directory::write(self.directory(), &files, &self.model)
+    pub(crate) fn write(
+        self,
+        process: &Process,
+        fetched: &Fetch,
+        plan: Option<&Plan>,
+        remarks: &mut Vec<Remark>,
+        before: deployment::Bundle,
+    ) -> Result<deployment::Bundle, Failure> {
+        directory::check(self.directory())?;
+        let made = plan.map(|plan| plan.make(process, fetched, &self, remarks)).transpose()?;
+        let draft = Draft::new(self.directory())?;
+        draft.write(&self.sdist_path, &self.sdist)?;
+        draft.link_model(&self.model)?;
+        let part = plan.zip(made).map(|(plan, made)| plan.write(&made, &self, &draft));
+        let part = part.transpose()?;
+        let manifest = self.manifest(fetched, part.as_ref())?;
+        draft.write(MANIFEST, manifest.as_bytes())?;
+        draft.publish()?;
+        log::info!("wrote '{}'", self.directory().display());
+        Ok(self.stage(part, Digest::of_bytes(manifest.as_bytes()).sha256, before))
     }
 
-    pub(crate) fn would(&self, process: &Process) -> Result<(), Error> {
+    pub(crate) fn would(&self, process: &Process, plan: Option<&Plan>) -> Result<(), Error> {
         directory::check(self.directory())?;
         let directory = self.directory().display();
         process.would(&format!("write '{directory}/{}'", self.sdist_path));
+        if let Some(plan) = plan {
+            plan.would(process, self);
+        }
         process.would(&format!("write '{directory}/{MANIFEST}'"));
         let count = self.model.files.len();
         process.would(&format!("link {count} files of the model into '{directory}/{MODEL}'"));
         Ok(())
     }
 
-    /// The stage's record; what others noted in the one `before` stays.
-    pub(crate) fn stage(self, before: deployment::Bundle) -> deployment::Bundle {
-        let digest = if self.model.is_here {
-            Digest::of_bytes(self.manifest.as_bytes()).sha256
+    /// The record of a dry run: an image's digest is not known without making it.
+    pub(crate) fn dry(
+        self,
+        fetched: &Fetch,
+        plan: Option<&Plan>,
+        before: deployment::Bundle,
+    ) -> Result<deployment::Bundle, Failure> {
+        let digest = if self.model.is_here && plan.is_none() {
+            Digest::of_bytes(self.manifest(fetched, None)?.as_bytes()).sha256
         } else {
             String::new()
         };
-        deployment::Bundle {
+        let part = plan.map(|plan| plan.dry(&self));
+        Ok(self.stage(part, digest, before))
+    }
+
+    fn manifest(&self, fetched: &Fetch, part: Option<&Part>) -> Result<String, Failure> {
+        let written = manifest::describe(self, &self.sdist_file(), fetched, part).to_json();
+        written.map_err(|error| Failure::failed(format!("cannot write '{MANIFEST}'")).cause(&error))
+    }
+
+    /// The stage's record; what others noted in the one `before` stays.
+    fn stage(
+        self,
+        part: Option<Part>,
+        digest: String,
+        before: deployment::Bundle,
+    ) -> deployment::Bundle {
+        let sdist = File { extra: before.sdist.extra, ..self.sdist_file() };
+        let common = deployment::Bundle {
             directory: self.directory().display().to_string(),
             digest,
             model_directory: self.directory().join(MODEL).display().to_string(),
@@ -164,13 +177,22 @@ impl Bundle {
                 version: self.package_version.clone(),
                 extra: before.package.extra,
             },
-            sdist: File { extra: before.sdist.extra, ..self.sdist_file() },
+            sdist,
             prediction_class: self.settled.prediction_class,
             python_version: self.python_version,
-            requirements: self.requirements,
-            notes: Extra::new(),
+            requirements: self.requirements.texts(),
             extra: before.extra,
             ..deployment::Bundle::default()
+        };
+        let Some(part) = part else { return common };
+        let before = before.image.unwrap_or_default().extra;
+        deployment::Bundle {
+            wheel: Some(part.wheel),
+            lock: part.lock,
+            image: Some(deployment::Image { extra: before, ..part.image }),
+            model_files: part.model_files,
+            expected: part.expected,
+            ..common
         }
     }
 }

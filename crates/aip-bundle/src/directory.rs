@@ -11,15 +11,29 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::model::Model;
 use crate::names::PACKAGE;
+use crate::scratch::Scratch;
+use crate::vertex;
 
 /// The file that tells a bundle from another directory.
 pub(crate) const MANIFEST: &str = "bundle.json";
 
-/// Where the package lies in it.
+/// Where the packages lie in it.
 const DIST: &str = "dist";
 
 /// Where the model's files lie in it.
 pub(crate) const MODEL: &str = "model";
+
+/// All that can stand in it.
+const NAMES: [&str; 8] = [
+    MANIFEST,
+    DIST,
+    MODEL,
+    vertex::LOCK,
+    vertex::DOCKERFILE,
+    vertex::CLOUD_BUILD,
+    vertex::LAYOUT,
+    vertex::EXPECTED,
+];
 
 /// Refuses to replace anything but an older bundle or nothing.
 pub(crate) fn check(target: &Path) -> Result<(), Error> {
@@ -37,40 +51,64 @@ pub(crate) fn check(target: &Path) -> Result<(), Error> {
 fn is_bundle(target: &Path, names: &[OsString]) -> bool {
     let manifest = fs::read(target.join(MANIFEST)).ok();
     let manifest = manifest.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-    names.iter().all(|name| name == MANIFEST || name == DIST || name == MODEL)
+    names.iter().all(|name| NAMES.iter().any(|known| name == known))
         && manifest.is_some_and(|manifest| manifest["package"]["name"] == PACKAGE)
 }
 
-/// Writes the files and links the model's beside them, in a new directory that
-/// then takes the place of `target`.
-pub(crate) fn write(target: &Path, files: &[(&str, &[u8])], model: &Model) -> Result<(), Error> {
-    check(target)?;
-    let failed = |source| Error::Write { path: target.into(), source };
-    let parent = target.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(parent).map_err(failed)?;
-    let new = tempfile::Builder::new().prefix(".bundle-").tempdir_in(parent).map_err(failed)?;
-    // Not what the user's umask makes of it: others must read it the same.
-    fs::set_permissions(new.path(), Permissions::from_mode(0o755)).map_err(failed)?;
-    for (path, content) in files {
-        write_file(new.path(), path, content)?;
-    }
-    link_model(&new.path().join(MODEL), model)?;
-    let new = new.keep();
-    replace(&new, target).map_err(|source| {
-        // The next run makes it again; what matters is the first error.
-        let _ = fs::remove_dir_all(&new);
-        failed(source)
-    })
+/// A bundle that is being written; it takes its place as a whole.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    scratch: Scratch,
+    target: PathBuf,
 }
 
-fn write_file(root: &Path, path: &str, content: &[u8]) -> Result<(), Error> {
-    let path = root.join(path);
-    let write = || {
-        make_parents(root, &path)?;
-        fs::write(&path, content)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o644))
-    };
-    write().map_err(|source| Error::Write { path: path.clone(), source })
+impl Draft {
+    pub(crate) fn new(target: &Path) -> Result<Self, Error> {
+        check(target)?;
+        let parent = target.parent().unwrap_or(Path::new("/"));
+        let scratch = Scratch::new(parent, ".bundle-")
+            .map_err(|source| Error::Write { path: target.into(), source })?;
+        Ok(Self { scratch, target: target.into() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    pub(crate) fn write(&self, path: &str, content: &[u8]) -> Result<(), Error> {
+        let path = self.path().join(path);
+        let write = || {
+            make_parents(self.path(), &path)?;
+            fs::write(&path, content)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o644))
+        };
+        write().map_err(|source| Error::Write { path: path.clone(), source })
+    }
+
+    pub(crate) fn link_model(&self, model: &Model) -> Result<(), Error> {
+        link_model(&self.path().join(MODEL), model)
+    }
+
+    /// Another name for a file of the model.
+    pub(crate) fn link_model_file(&self, path: &str, name: &str) -> Result<(), Error> {
+        let model = self.path().join(MODEL);
+        // What is behind a symbolic link is the user's own directory.
+        if model.is_symlink() {
+            return Err(Error::CannotAdd { path: name.into() });
+        }
+        fs::hard_link(model.join(path), model.join(name))
+            .map_err(|source| Error::Write { path: model.join(name), source })
+    }
+
+    /// Puts it in the place of an older one.
+    pub(crate) fn publish(self) -> Result<(), Error> {
+        let new = self.scratch.keep();
+        replace(&new, &self.target).map_err(|source| {
+            // The next run makes it again; what matters is the first error.
+            let _ = fs::remove_dir_all(&new);
+            Error::Write { path: self.target, source }
+        })
+    }
 }
 
 /// The directories above `path`, below `root`.
@@ -141,6 +179,15 @@ mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
+
+    fn write(target: &Path, files: &[(&str, &[u8])], model: &Model) -> Result<(), Error> {
+        let draft = Draft::new(target)?;
+        for (path, content) in files {
+            draft.write(path, content)?;
+        }
+        draft.link_model(model)?;
+        draft.publish()
+    }
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();

@@ -36,6 +36,10 @@ pub(crate) enum Error {
     NoPythonVersion,
     #[error("'{0}' is no class of the module predictor")]
     PredictionClass(String),
+    #[error("Vertex AI can make no id of the model name '{0}'")]
+    VertexModel(String),
+    #[error("the version name '{0}' cannot be the alias of a version at Vertex AI")]
+    VertexVersion(String),
     #[error("cannot render '{path}'{place}: {message}")]
     Template { path: String, place: String, message: String },
     #[error("'{path}' wants the model's URI in the bucket, and no bucket is set")]
@@ -48,6 +52,8 @@ pub(crate) enum Error {
     NotABundle(PathBuf),
     #[error("cannot write '{path}'")]
     Write { path: PathBuf, source: io::Error },
+    #[error("cannot add '{path}' to the model, whose directory is on another file system")]
+    CannotAdd { path: String },
     #[error("SOURCE_DATE_EPOCH is no time in seconds: '{0}'")]
     Epoch(String),
 }
@@ -65,6 +71,8 @@ impl Explain for Error {
             Self::PythonVersion(_)
             | Self::NoPythonVersion
             | Self::PredictionClass(_)
+            | Self::VertexModel(_)
+            | Self::VertexVersion(_)
             | Self::Epoch(_)
             | Self::NeedsBucket { .. }
             | Self::NotPlain { .. } => Kind::Usage,
@@ -87,12 +95,20 @@ impl Explain for Error {
                  --requirement"
             }
             Self::NoPythonVersion => "give --python-version",
+            Self::VertexModel(_) => {
+                "give --model with a Latin letter in it, 128 characters at most"
+            }
+            Self::VertexVersion(_) => {
+                "give --version-name with a lower-case letter first, then letters, digits and '-', \
+                 and a lower-case letter or digit last, such as v3"
+            }
             Self::PredictionClass(_) => "give --prediction-class predictor.CLASS",
             Self::NeedsBucket { .. } => "give --bucket",
             Self::NotPlain { .. } => {
                 "name the file *.tera and write {{ model_artifact_uri | py }} without quotes"
             }
             Self::NotABundle(_) => "give another directory with --output",
+            Self::CannotAdd { .. } => "give an --output on the file system of the model",
             _ => return None,
         };
         Some(hint.into())

@@ -12,19 +12,24 @@ mod names;
 mod pep440;
 mod python;
 mod requirements;
+mod scratch;
 mod sdist;
+mod serving;
 mod settled;
 mod template;
+mod vertex;
+mod wheel;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use deployment::{Deployment, Extra, Report, Severity};
+use deployment::{Deployment, Extra, Report, Severity, Target};
 use stage::{Failure, Output, Process};
 
 use crate::bundle::Bundle;
 use crate::limits::Remark;
 use crate::settled::Settled;
+use crate::vertex::{ImageArgs, Plan};
 
 /// Package a fetched model with the code that serves it
 ///
@@ -32,6 +37,11 @@ use crate::settled::Settled;
 /// in. Renders predictor.py and setup.py, packs them as a source distribution
 /// that requires what the model requires, and links the model's files beside it.
 /// Equal input gives equal bytes; SOURCE_DATE_EPOCH is honoured.
+///
+/// For Vertex AI, the bundle holds the container image as well: a base image, what
+/// the model requires, the predictor with a server, and the model where it is not
+/// to come from a bucket. No Docker is needed; uv resolves and installs what the
+/// model requires, for linux/amd64, with its own settings for private indexes.
 ///
 /// A template of your own whose name ends in .tera is a tera template, in which
 /// values are Python literals: {{ model_version | py }}. It has package_name,
@@ -45,9 +55,15 @@ use crate::settled::Settled;
     after_help = "Examples:\n  \
         mlf-fetch models:/iris@champion | aip-bundle\n  \
         aip-bundle --version-name v4 <1-fetch.json >2-bundle.json\n  \
+        aip-bundle --target vertex --base-image python:3.11-slim <1-fetch.json\n  \
         aip-bundle --prediction-script my_predictor.py --bucket acme-models <1-fetch.json"
 )]
 pub struct Args {
+    /// Service that is to serve the model: vertex or ai-platform
+    /// [env: AIP_TARGET] [default: ai-platform]
+    #[arg(long)]
+    target: Option<Target>,
+
     /// Name of the model at the service [env: model_name] [default: the
     /// registered model's name]
     #[arg(long, value_name = "NAME")]
@@ -97,6 +113,9 @@ pub struct Args {
     #[arg(long, help_heading = "Package")]
     no_requirements: bool,
 
+    #[command(flatten)]
+    image: ImageArgs,
+
     /// Directory below which models and bundles are kept [env: tmp_dir]
     /// [default: mlflow-aip in $XDG_CACHE_HOME, else in ~/.cache]
     #[arg(long, value_name = "DIR", help_heading = "Place")]
@@ -118,18 +137,28 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let fetched = document.fetched()?.clone();
     let mut remarks = Vec::new();
     let settled = Settled::new(args, &fetched, &mut document.spec, &mut remarks)?;
+    let target = settled.target;
     let bundle = Bundle::make(args, &fetched, &document.spec, settled, &mut remarks)?;
-    if document.spec.dry_run {
-        bundle.would(process)?;
+    let plan = match target {
+        Target::Vertex => {
+            Some(Plan::new(args, &fetched, &mut document.spec, &bundle, &mut remarks)?)
+        }
+        Target::AiPlatform => {
+            args.image.refuse()?;
+            None
+        }
+    };
+    let before = document.stages.bundle.take().unwrap_or_default();
+    let stage = if document.spec.dry_run {
+        bundle.would(process, plan.as_ref())?;
+        bundle.dry(&fetched, plan.as_ref(), before)?
     } else {
-        bundle.write()?;
-        log::info!("wrote '{}'", bundle.directory().display());
-    }
+        bundle.write(process, &fetched, plan.as_ref(), &mut remarks, before)?
+    };
     for remark in remarks {
         report(&mut document, remark);
     }
-    let before = document.stages.bundle.take().unwrap_or_default();
-    document.stages.bundle = Some(bundle.stage(before));
+    document.stages.bundle = Some(stage);
     Ok(document.into())
 }
 

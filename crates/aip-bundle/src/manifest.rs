@@ -1,6 +1,12 @@
 //! bundle.json: what the bundle is, and the digest of every file in it.
 
+use deployment::{Builder, Fetch, File};
 use serde::Serialize;
+
+use crate::bundle::Bundle;
+use crate::directory::MODEL;
+use crate::names::PACKAGE;
+use crate::vertex::Part;
 
 /// The version of bundle.json's shape. Within a version, fields are only added.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -18,8 +24,33 @@ pub(crate) struct Manifest {
     /// Names of MLmodel's flavors, sorted.
     pub(crate) flavors: Vec<String>,
     pub(crate) requirements: Vec<String>,
-    /// Sorted by path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) image: Option<Image>,
+    /// Sorted by path, but for the packages, which come first.
     pub(crate) files: Vec<Entry>,
+}
+
+/// The container image, without the names of registries: mirrors have others.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Image {
+    pub(crate) builder: Builder,
+    pub(crate) platform: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<String>,
+    /// The digest of the image it is built on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<String>,
+    /// Of an image that exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) uri: Option<String>,
+    pub(crate) embeds_model: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) predict_route: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) health_route: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) port: Option<u16>,
 }
 
 #[derive(Debug, Serialize)]
@@ -34,6 +65,52 @@ pub(crate) struct Entry {
     pub(crate) path: String,
     pub(crate) size: u64,
     pub(crate) sha256: String,
+}
+
+pub(crate) fn describe(
+    bundle: &Bundle,
+    sdist: &File,
+    fetched: &Fetch,
+    part: Option<&Part>,
+) -> Manifest {
+    let entry =
+        |file: &File, path: String| Entry { path, size: file.size, sha256: file.sha256.clone() };
+    let made = part
+        .into_iter()
+        .flat_map(|part| std::iter::once(&part.wheel).chain(&part.lock).chain(&part.sources));
+    let mut files: Vec<_> =
+        std::iter::once(sdist).chain(made).map(|file| entry(file, file.path.clone())).collect();
+    let renamed = part.map(|part| part.model_files.as_slice()).unwrap_or_default();
+    let model = bundle.model.files.iter().chain(renamed);
+    files.extend(model.map(|file| entry(file, format!("{MODEL}/{}", file.path))));
+    let mut flavors: Vec<_> = fetched.flavors.keys().cloned().collect();
+    flavors.sort();
+    Manifest {
+        schema_version: SCHEMA_VERSION,
+        package: Package { name: PACKAGE.into(), version: bundle.package_version.clone() },
+        prediction_class: bundle.settled.prediction_class.clone(),
+        python_version: bundle.python_version.clone(),
+        mlflow_version: fetched.mlflow_version.clone(),
+        flavors,
+        requirements: bundle.requirements.texts(),
+        image: part.map(image),
+        files,
+    }
+}
+
+fn image(part: &Part) -> Image {
+    let image = part.image.clone();
+    Image {
+        builder: image.builder,
+        platform: "linux/amd64",
+        digest: image.digest,
+        base: part.base_digest.clone(),
+        uri: image.uri,
+        embeds_model: image.embeds_model,
+        predict_route: image.predict_route,
+        health_route: image.health_route,
+        port: image.port,
+    }
 }
 
 impl Manifest {

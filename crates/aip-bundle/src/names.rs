@@ -1,8 +1,9 @@
 //! Names of the model, the version and the package.
 
-use deployment::Lineage;
-use deployment::names::{NAME_LIMIT, is_name};
+use deployment::names::{NAME_LIMIT, is_alias, is_name, resource_id};
+use deployment::{Lineage, Target};
 
+use crate::error::Error;
 use crate::pep440;
 
 /// The package, as the article names it: already in PEP 625's form.
@@ -10,8 +11,13 @@ pub(crate) const PACKAGE: &str = "deploy_from_script";
 
 /// The model's name at the service where nobody gave one: the registered
 /// model's, in the letters that the service takes.
-pub(crate) fn default_model(lineage: &Lineage) -> String {
+pub(crate) fn default_model(target: Target, lineage: &Lineage) -> String {
     let registered = lineage.registered_model.as_deref().unwrap_or_default();
+    if target == Target::Vertex {
+        // Its names are for people; ids are made of them.
+        let name: String = registered.chars().take(NAME_LIMIT).collect();
+        return if resource_id(&name).is_some() { name } else { "model".into() };
+    }
     let mut name: String = registered
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
@@ -28,9 +34,25 @@ pub(crate) fn default_model(lineage: &Lineage) -> String {
 }
 
 /// The version's name where nobody gave one.
-pub(crate) fn default_version(lineage: &Lineage) -> String {
-    let version = lineage.registered_version.as_deref().filter(|v| is_name(&format!("v{v}")));
+pub(crate) fn default_version(target: Target, lineage: &Lineage) -> String {
+    let is_good = match target {
+        Target::Vertex => is_alias,
+        Target::AiPlatform => is_name,
+    };
+    let version = lineage.registered_version.as_deref().filter(|v| is_good(&format!("v{v}")));
     format!("v{}", version.unwrap_or("1"))
+}
+
+/// Ids at Vertex AI are made of the model's name; the version's is an alias.
+pub(crate) fn check_vertex(model: &str, version: &str) -> Result<(), Error> {
+    if resource_id(model).is_none() || model.chars().count() > NAME_LIMIT {
+        return Err(Error::VertexModel(model.into()));
+    }
+    // The service itself gives that one to the version that is asked by default.
+    if !is_alias(version) || version == "default" {
+        return Err(Error::VertexVersion(version.into()));
+    }
+    Ok(())
 }
 
 /// The package's version: the version's name where Python takes it for a
@@ -70,15 +92,40 @@ mod tests {
             ("", "model"),
         ];
         for (registered, expected) in cases {
-            let name = default_model(&lineage(registered, "3"));
+            let name = default_model(Target::AiPlatform, &lineage(registered, "3"));
             assert_eq!(name, expected);
             assert!(is_name(&name));
         }
-        assert!(is_name(&default_model(&lineage(&"9".repeat(300), "3"))));
-        assert_eq!(default_model(&Lineage::default()), "model");
-        assert_eq!(default_version(&lineage("iris", "3")), "v3");
-        assert_eq!(default_version(&lineage("iris", "3-x")), "v1");
-        assert_eq!(default_version(&Lineage::default()), "v1");
+        let of = |lineage: &Lineage| {
+            let target = Target::AiPlatform;
+            (default_model(target, lineage), default_version(target, lineage))
+        };
+        assert!(is_name(&of(&lineage(&"9".repeat(300), "3")).0));
+        assert_eq!(of(&Lineage::default()), ("model".into(), "v1".into()));
+        assert_eq!(of(&lineage("iris", "3")).1, "v3");
+        assert_eq!(of(&lineage("iris", "3-x")).1, "v1");
+    }
+
+    #[test]
+    fn defaults_that_vertex_takes() {
+        for (registered, version, model, expected) in [
+            ("Iris flowers", "3", "Iris flowers", "v3"),
+            ("日本", "3-x", "model", "v3-x"),
+            ("", "_", "model", "v1"),
+        ] {
+            let lineage = lineage(registered, version);
+            let found = (
+                default_model(Target::Vertex, &lineage),
+                default_version(Target::Vertex, &lineage),
+            );
+            assert_eq!(found, (model.into(), expected.into()));
+            check_vertex(&found.0, &found.1).unwrap();
+        }
+        for (model, version) in
+            [("2024", "v1"), ("iris", "V1"), ("iris", "v_1"), ("iris", "default")]
+        {
+            assert!(check_vertex(model, version).is_err(), "{model} {version}");
+        }
     }
 
     #[test]

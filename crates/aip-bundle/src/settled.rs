@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use deployment::{Fetch, Lineage, Spec};
+use deployment::{Fetch, Lineage, Spec, Target};
 use stage::{Failure, settings};
 
 use crate::Args;
@@ -17,8 +17,11 @@ pub(crate) struct Settled {
     pub(crate) prediction_class: String,
     /// Absolute.
     pub(crate) directory: PathBuf,
-    /// Times of all files in archives.
+    /// Times of all files in the packages.
     pub(crate) mtime: u64,
+    /// When images say they were made.
+    pub(crate) created: u64,
+    pub(crate) target: Target,
 }
 
 impl Settled {
@@ -29,15 +32,21 @@ impl Settled {
         remarks: &mut Vec<Remark>,
     ) -> Result<Self, Failure> {
         let lineage = &fetched.lineage;
+        let target =
+            settings::TARGET.resolve(args.target, &mut spec.target, Some(Target::DEFAULT))?;
+        let target = target.unwrap_or(Target::DEFAULT);
         let field = &mut spec.model;
         let model = settings::MODEL.resolve(args.model.clone(), field, None)?;
-        let model = model.unwrap_or_else(|| default_model(lineage, remarks));
+        let model = model.unwrap_or_else(|| default_model(target, lineage, remarks));
         spec.model = Some(model.clone());
-        let default = Some(names::default_version(lineage));
+        let default = Some(names::default_version(target, lineage));
         let version =
             settings::VERSION.resolve(args.version_name.clone(), &mut spec.version, default)?;
         let version = version.ok_or_else(|| settings::VERSION.missing())?;
-        remarks.extend(limits::names(&model, &version));
+        match target {
+            Target::AiPlatform => remarks.extend(limits::names(&model, &version)),
+            Target::Vertex => names::check_vertex(&model, &version)?,
+        }
 
         settings::bucket(args.bucket.clone(), &mut spec.bucket)?;
         settings::ROUTE.resolve(args.route.clone(), &mut spec.route, None)?;
@@ -49,7 +58,16 @@ impl Settled {
         let directory = std::path::absolute(&directory)
             .map_err(|source| Error::Write { path: directory, source })?;
         let prediction_class = prediction_class(&args.prediction_class)?;
-        Ok(Self { model, version, prediction_class, directory, mtime: mtime()? })
+        let epoch = epoch()?;
+        Ok(Self {
+            model,
+            version,
+            prediction_class,
+            directory,
+            mtime: epoch.unwrap_or(MTIME),
+            created: epoch.unwrap_or(0),
+            target,
+        })
     }
 
     pub(crate) fn package_version(&self) -> String {
@@ -70,8 +88,8 @@ fn directory(args: &Args, spec: &mut Spec, name: &str) -> Result<PathBuf, Failur
     Ok(work_dir.join("bundles").join(name))
 }
 
-fn default_model(lineage: &Lineage, remarks: &mut Vec<Remark>) -> String {
-    let model = names::default_model(lineage);
+fn default_model(target: Target, lineage: &Lineage, remarks: &mut Vec<Remark>) -> String {
+    let model = names::default_model(target, lineage);
     log::debug!("model = '{model}' (from default)");
     if let Some(registered) = lineage.registered_model.as_ref().filter(|name| **name != model) {
         let message = format!(
@@ -97,11 +115,9 @@ fn prediction_class(text: &str) -> Result<String, Error> {
 /// and installers west of Greenwich would read an hour before it.
 const MTIME: u64 = 315_619_200;
 
-fn mtime() -> Result<u64, Error> {
-    match settings::env("SOURCE_DATE_EPOCH") {
-        None => Ok(MTIME),
-        Some(text) => text.parse().map_err(|_| Error::Epoch(text)),
-    }
+fn epoch() -> Result<Option<u64>, Error> {
+    let text = settings::env("SOURCE_DATE_EPOCH");
+    text.map(|text| text.parse().map_err(|_| Error::Epoch(text))).transpose()
 }
 
 /// `3.11` of `3.11.7`.

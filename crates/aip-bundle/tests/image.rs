@@ -1,0 +1,419 @@
+//! Bundles for Vertex AI: the wheel, the lock, the image, with a uv that notes
+//! what it is asked.
+
+#![expect(clippy::unwrap_used, reason = "clippy allows it in test functions, not beside them")]
+
+mod scratch;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use oci::{Archive, ImageConfig, Layout, Platform};
+use scratch::{Outcome, Scratch};
+use serde_json::{Value, json};
+
+/// Resolves to one package and installs it, with scripts that differ each time.
+const UV: &str = r#"#!/bin/sh
+[ "$1" = --version ] && { echo "uv 0.13.9"; exit; }
+echo "$*" >>"LOG"
+case "$1 $2" in
+"pip compile")
+    sleep 0.2
+    echo '--index-url https://user:secret@h/simple'
+    sed 's/$/ --hash=sha256:00/' requirements.in ;;
+"pip install")
+    mkdir -p site/a/__pycache__ site/a-1.dist-info site/bin
+    echo 'import sys' >site/a/__init__.py
+    echo "$$" >site/bin/a
+    echo "$$" >site/a/__pycache__/a.pyc
+    echo "$$" >site/a-1.dist-info/direct_url.json
+    printf 'bin/a,sha256=%s,1\na/__init__.py,,\n' "$$" >site/a-1.dist-info/RECORD ;;
+"python find") exit 1 ;;
+esac
+"#;
+
+struct Vertex {
+    scratch: Scratch,
+}
+
+impl Vertex {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        let this = Self { scratch };
+        this.fake_uv(UV);
+        base(&this.scratch.path("base"), "amd64", "3.11.9");
+        this
+    }
+
+    fn fake_uv(&self, text: &str) {
+        let path = self.scratch.path("uv");
+        let log = self.scratch.path("uv.log");
+        fs::write(&path, text.replace("LOG", &log.display().to_string())).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn run(&self, args: &[&str]) -> Outcome {
+        let uv = self.scratch.path("uv").display().to_string();
+        let all = [&["--target", "vertex", "--base-image", "oci:base"], args].concat();
+        self.scratch.run(&all, &[("UV", &uv)])
+    }
+
+    fn bundle(&self, args: &[&str]) -> Value {
+        let outcome = self.run(args);
+        assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+        let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        document["stages"]["bundle"].clone()
+    }
+
+    fn refused(&self, args: &[&str], status: i32, message: &str) {
+        let outcome = self.run(args);
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (status, ""), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(message), "{}", outcome.stderr);
+    }
+
+    /// What uv was asked so far, by its first two words.
+    fn asked(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.scratch.path("uv.log")).unwrap_or_default();
+        let words = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        log.lines().map(words).collect()
+    }
+}
+
+/// A base image: one file, and what official images say of their Python.
+fn base(directory: &Path, architecture: &str, python: &str) {
+    let layout = Layout::new(directory);
+    let mut archive = Archive::default();
+    archive.bytes("etc/os-release", "ID=test\n").unwrap();
+    let layer = archive.layer(layout.blobs()).unwrap();
+    let mut config = ImageConfig::new(&Platform::linux_amd64());
+    config.architecture = architecture.into();
+    config.config.env = Some(vec!["PATH=/bin".into(), format!("PYTHON_VERSION={python}")]);
+    config.config.cmd = Some(vec!["python3".into()]);
+    config.rootfs.diff_ids.push(layer.diff_id);
+    layout.write(&config, vec![layer.descriptor], std::collections::BTreeMap::new(), None).unwrap();
+}
+
+fn directory(bundle: &Value) -> PathBuf {
+    bundle["directory"].as_str().unwrap().into()
+}
+
+/// Paths and contents of a layer's files.
+fn layer(layout: &Layout, index: usize) -> Vec<(String, String)> {
+    let image = layout.read().unwrap();
+    let blob = layout.blobs().path(&image.manifest.layers[index].digest);
+    let gzip = flate2::read::GzDecoder::new(fs::File::open(blob).unwrap());
+    let mut archive = tar::Archive::new(gzip);
+    let entries = archive.entries().unwrap().map(Result::unwrap);
+    let files = entries.filter(|entry| entry.header().entry_type().is_file());
+    files
+        .map(|mut entry| {
+            let path = entry.path().unwrap().display().to_string();
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+            (path, text)
+        })
+        .collect()
+}
+
+#[test]
+fn the_image_is_base_dependencies_package_and_model() {
+    let vertex = Vertex::new();
+    let bundle = vertex.bundle(&[]);
+    let layout = Layout::new(&directory(&bundle).join("image"));
+    let image = layout.read().unwrap();
+    assert_eq!(bundle["image"]["digest"], image.digest.to_string());
+    assert_eq!(bundle["image"]["size"], json!(image.manifest.size()));
+    assert_eq!(image.manifest.layers.len(), 4);
+    assert_eq!(image.config.rootfs.diff_ids.len(), 4);
+
+    assert_eq!(layer(&layout, 0), [("etc/os-release".into(), "ID=test\n".into())]);
+    assert_eq!(
+        layer(&layout, 1),
+        [
+            ("opt/mlflow-aip/site/a-1.dist-info/RECORD".into(), "a/__init__.py,,\n".into()),
+            ("opt/mlflow-aip/site/a/__init__.py".into(), "import sys\n".into()),
+        ],
+        "nothing of this machine"
+    );
+    let package: Vec<_> = layer(&layout, 2).into_iter().map(|(path, _)| path).collect();
+    assert!(package.contains(&"opt/mlflow-aip/app/mlflow_aip_serving/__main__.py".into()));
+    assert!(package.contains(&"opt/mlflow-aip/app/predictor.py".into()), "{package:?}");
+    let model = layer(&layout, 3);
+    assert_eq!(model[1], ("opt/mlflow-aip/model/data/model.pkl".into(), "pickle".into()));
+
+    let config = serde_json::to_value(&image.config).unwrap();
+    assert_eq!(config["architecture"], "amd64");
+    assert_eq!(config["created"], "1970-01-01T00:00:00Z");
+    let config = &config["config"];
+    assert_eq!(config["User"], "65534:65534");
+    assert_eq!(config["Entrypoint"], json!(["python3", "/opt/mlflow-aip/app/mlflow_aip_serving"]));
+    assert_eq!(config.get("Cmd"), None, "the base's would be arguments of ours");
+    assert_eq!(config["ExposedPorts"], json!({"8080/tcp": {}}));
+    assert_eq!(
+        config["Env"],
+        json!([
+            "PATH=/bin",
+            "PYTHON_VERSION=3.11.9",
+            "MLFLOW_AIP_PREDICTION_CLASS=predictor.Predictor",
+            "PYTHONUNBUFFERED=1"
+        ])
+    );
+    assert_eq!(config["Labels"]["org.opencontainers.image.title"], "iris");
+}
+
+#[test]
+fn the_document_and_the_manifest_say_what_is_on_disk() {
+    let vertex = Vertex::new();
+    let bundle = vertex.bundle(&["--bucket", "acme"]);
+    assert_eq!(bundle["image"]["embedsModel"], false, "it will lie in the bucket");
+    let routes = ["predictRoute", "healthRoute", "port"].map(|key| bundle["image"][key].clone());
+    assert_eq!(routes, [json!("/predict"), json!("/health"), json!(8080)]);
+    let directory = directory(&bundle);
+    assert_eq!(Layout::new(&directory.join("image")).read().unwrap().manifest.layers.len(), 3);
+
+    let manifest = fs::read(directory.join("bundle.json")).unwrap();
+    assert_eq!(bundle["digest"], checksum::Digest::of_bytes(&manifest).sha256);
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(manifest["image"]["digest"], bundle["image"]["digest"]);
+    assert_eq!(manifest["image"]["base"], bundle["image"]["base"]);
+    for file in manifest["files"].as_array().unwrap() {
+        let bytes = fs::read(directory.join(file["path"].as_str().unwrap())).unwrap();
+        assert_eq!(file["sha256"], checksum::Digest::of_bytes(&bytes).sha256, "{file}");
+    }
+    for part in ["sdist", "wheel", "lock"] {
+        let entry = |file: &&Value| file["path"] == bundle[part]["path"];
+        assert!(manifest["files"].as_array().unwrap().iter().any(|file| entry(&file)), "{part}");
+    }
+    let lock = fs::read_to_string(directory.join("requirements.lock")).unwrap();
+    let first = lock.lines().nth(2).unwrap();
+    assert_eq!(first, "mlflow-skinny==3.17.2 --hash=sha256:00", "and no index: {lock}");
+    let dockerfile = fs::read_to_string(directory.join("Dockerfile")).unwrap();
+    assert!(dockerfile.contains("\nFROM docker.io/library/python:3.11-slim\n"), "{dockerfile}");
+    assert!(directory.join("cloudbuild.json").is_file());
+}
+
+#[test]
+fn equal_requirements_cost_nothing_twice() {
+    let mut vertex = Vertex::new();
+    let first = vertex.bundle(&["--version-name", "v1"]);
+    assert_eq!(vertex.asked(), ["pip compile", "pip compile", "pip install"]);
+    let again = vertex.bundle(&["--version-name", "v1"]);
+    assert_eq!(first, again, "a second run says the same");
+
+    // Another model with the same requirements.
+    let requirements = fs::read_to_string(vertex.scratch.path("model/requirements.txt")).unwrap();
+    let files = [("MLmodel", ""), ("requirements.txt", &requirements), ("data/model.pkl", "2")];
+    vertex.scratch.set_model(&files);
+    let other = vertex.bundle(&["--version-name", "v2"]);
+    assert_eq!(vertex.asked().len(), 3, "uv is not asked again");
+    assert_ne!(first["image"]["digest"], other["image"]["digest"]);
+    let layers = |bundle: &Value| {
+        Layout::new(&directory(bundle).join("image")).read().unwrap().manifest.layers
+    };
+    assert_eq!(layers(&first)[..2], layers(&other)[..2]);
+
+    vertex.bundle(&["--version-name", "v1", "--upgrade"]);
+    assert_eq!(
+        vertex.asked()[3..],
+        ["pip compile", "pip compile"],
+        "the same lock, the same layer"
+    );
+    vertex.bundle(&["--version-name", "v1", "--requirement", "b==2"]);
+    assert_eq!(vertex.asked()[5..], ["pip compile", "pip compile", "pip install"]);
+}
+
+#[test]
+fn digests_repeat_on_any_machine() {
+    let (one, other) = (Vertex::new(), Vertex::new());
+    let first = one.bundle(&["--output", "a"]);
+    fs::write(other.scratch.path("in.json"), other.scratch.document.to_string()).unwrap();
+    let command = format!(
+        "umask 077; exec {} -q --target vertex --base-image oci:../base --output ../b/c <../in.json",
+        env!("CARGO_BIN_EXE_aip-bundle")
+    );
+    fs::create_dir(other.scratch.path("elsewhere")).unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &command])
+        .current_dir(other.scratch.path("elsewhere"))
+        .envs([("TZ", "Asia/Tokyo"), ("USER", "somebody"), ("LANG", "de_DE.UTF-8")])
+        .env("tmp_dir", other.scratch.path("cache of another"))
+        .env("UV", other.scratch.path("uv"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let second = &document["stages"]["bundle"];
+    assert_eq!(first["image"]["digest"], second["image"]["digest"]);
+    assert_eq!(first["digest"], second["digest"]);
+
+    let lock = one.scratch.path("a/requirements.lock");
+    let locked = other.bundle(&["--lock", lock.to_str().unwrap()]);
+    assert_eq!(locked["image"]["digest"], first["image"]["digest"]);
+}
+
+#[test]
+fn two_at_once_install_once() {
+    let vertex = Vertex::new();
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = ["v1", "v2", "v3"]
+            .map(|name| scope.spawn(|| vertex.bundle(&["--version-name", name])))
+            .into();
+        for run in runs {
+            run.join().unwrap();
+        }
+    });
+    let installs = vertex.asked().iter().filter(|asked| *asked == "pip install").count();
+    assert_eq!(installs, 1, "{:?}", vertex.asked());
+    let left = fs::read_dir(vertex.scratch.path("kept/cache")).unwrap();
+    let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_str().unwrap().starts_with('.')), "{names:?}");
+}
+
+#[test]
+fn uv_that_is_missing_old_or_in_trouble() {
+    let vertex = Vertex::new();
+    fs::remove_file(vertex.scratch.path("uv")).unwrap();
+    vertex.refused(&[], 1, "hint: install it (pip install uv), or name it in $UV\n");
+    vertex.fake_uv("#!/bin/sh\necho 'uv 0.1.5 (old)'\n");
+    vertex.refused(&[], 1, "is uv 0.1.5 (old); 0.5.0 or later is needed\n");
+    vertex.fake_uv("#!/bin/sh\necho nonsense\n");
+    vertex.refused(&[], 1, "does not say that it is uv: 'nonsense'\n");
+    let said = "error: No solution found\n  cause: Because a==1 has no usable wheels and you \
+                require a==1, it is over.\n\nhint: Wheels are required for `a` because";
+    vertex.fake_uv(&format!(
+        "#!/bin/sh\n[ $1 = --version ] && {{ echo uv 0.13.9; exit; }}\n\
+         cat >&2 <<'E'\n{said} https://u:secret@h/\nE\nexit 1\n"
+    ));
+    let outcome = vertex.run(&[]);
+    assert_eq!(outcome.status, 3);
+    assert!(outcome.stderr.contains("error: no wheel for 'a' that runs on linux/amd64\n"));
+    assert!(outcome.stderr.contains("hint: give --builder cloud-build"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("secret"), "{}", outcome.stderr);
+    assert!(!vertex.scratch.path("kept/bundles").exists(), "nothing half is there");
+}
+
+#[test]
+fn bases_that_will_not_do() {
+    let vertex = Vertex::new();
+    base(&vertex.scratch.path("arm"), "arm64", "3.11.9");
+    base(&vertex.scratch.path("other"), "amd64", "3.12.1");
+    let message = "the base image 'oci:arm' is for linux/arm64, not for linux/amd64\n";
+    vertex.scratch.refused(&["--target", "vertex", "--base-image", "oci:arm"], 2, message);
+    let message = "the base image './other' has Python 3.12.1, and the model wants 3.11\n";
+    let message = &message.replace("./other", "oci:./other");
+    vertex.scratch.refused(&["--target", "vertex", "--base-image", "./other"], 2, message);
+    let args = ["--target", "vertex", "--base-image", "./nowhere"];
+    vertex.scratch.refused(&args, 1, "'./nowhere' holds no image layout\n");
+    let args = ["--target", "vertex", "--base-image", "UPPER CASE"];
+    vertex.scratch.refused(&args, 2, "'UPPER CASE' is not the name of an image");
+    vertex.refused(&["--builder", "cloud-build"], 2, "which Cloud Build cannot build on\n");
+    vertex.refused(&["--python-version", "3.7"], 2, "needs Python 3.8 or later");
+    assert!(vertex.asked().is_empty());
+}
+
+#[test]
+fn images_that_exist() {
+    let vertex = Vertex::new();
+    let run = |args: &[&str]| {
+        let all = [&["--target", "vertex"], args].concat();
+        let document = vertex.scratch.bundle(&all, &[]);
+        document["stages"]["bundle"].clone()
+    };
+    let bundle = run(&["--image", "ghcr.io/acme/server:1", "--predict-route", "/invocations"]);
+    assert_eq!(
+        bundle["image"],
+        json!({
+            "builder": "existing", "uri": "ghcr.io/acme/server:1", "embedsModel": false,
+            "predictRoute": "/invocations"
+        })
+    );
+    assert_eq!(bundle.get("lock"), None);
+    assert!(vertex.asked().is_empty(), "uv has no part in it");
+    let args = ["--target", "vertex", "--image", "x", "--predict-route", "predict"];
+    vertex.scratch.refused(&args, 2, "'predict' is no path of a route");
+    let outcome = vertex.scratch.run(&["--target", "vertex", "--prebuilt"], &[]);
+    assert_eq!(outcome.status, 2);
+    assert!(outcome.stderr.contains("no prebuilt container can serve this model"));
+    vertex.scratch.refused(
+        &["--target", "ai-platform", "--prebuilt"],
+        2,
+        "--prebuilt is for images",
+    );
+}
+
+#[test]
+fn a_prebuilt_container_finds_the_model_by_its_own_name() {
+    let mut vertex = Vertex::new();
+    vertex.scratch.document["stages"]["fetch"]["flavors"] = json!({
+        "python_function": {"loader_module": "mlflow.xgboost"},
+        "xgboost": {"xgb_version": "2.1.0", "data": "data/model.pkl"}
+    });
+    let args = ["--target", "vertex", "--prebuilt", "--region", "asia-east1"];
+    let document = vertex.scratch.bundle(&args, &[]);
+    let bundle = &document["stages"]["bundle"];
+    let uri = "asia-docker.pkg.dev/vertex-ai/prediction/xgboost-cpu.2-1:latest";
+    assert_eq!(bundle["image"]["uri"], uri);
+    assert_eq!(bundle["modelFiles"][0]["path"], "model.bst");
+    let renamed = directory(bundle).join("model/model.bst");
+    assert_eq!(fs::read_to_string(renamed).unwrap(), "pickle");
+    assert!(directory(bundle).join("model/data/model.pkl").exists());
+}
+
+#[test]
+fn names_that_vertex_refuses() {
+    let vertex = Vertex::new();
+    vertex.refused(&["--version-name", "v_3"], 2, "'v_3' cannot be the alias of a version");
+    vertex.refused(&["--version-name", "default"], 2, "'default' cannot be the alias");
+    vertex.refused(&["--model", "2024"], 2, "no id of the model name '2024'");
+    let outcome = vertex.run(&["--model", "Iris flowers"]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("the service ended"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_dry_run_asks_nobody() {
+    let vertex = Vertex::new();
+    let outcome = vertex.run(&["--dry-run"]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert!(vertex.asked().is_empty() && !vertex.scratch.path("kept").exists());
+    assert!(outcome.stderr.contains("make an image with the model in it on 'oci:base'"));
+    let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let bundle = &document["stages"]["bundle"];
+    assert_eq!((&bundle["digest"], &bundle["image"]["layout"]), (&json!(""), &json!("image")));
+    assert_eq!(document["spec"]["target"], "vertex");
+}
+
+#[test]
+fn what_the_model_answers_is_recorded() {
+    let said = Command::new("python3")
+        .args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+        .output();
+    let minor = said.map(|said| String::from_utf8(said.stdout).unwrap().trim().to_owned());
+    let Ok(minor) = minor else { return };
+    let mut vertex = Vertex::new();
+    base(&vertex.scratch.path("base"), "amd64", &minor);
+    let example = json!({"dataframe_split": {"columns": ["x"], "data": [[1.50], [2]]}});
+    vertex.scratch.set_model(&[("MLmodel", ""), ("example.json", &example.to_string())]);
+    let text = "import a\nclass Predictor(object):\n    @classmethod\n    def from_path(cls, d):\n        \
+                return cls()\n    def predict(self, instances, **kwargs):\n        \
+                return [i['x'] * 2 for i in instances]\n";
+    fs::write(vertex.scratch.path("mine.py"), text).unwrap();
+    let fetch = &mut vertex.scratch.document["stages"]["fetch"];
+    fetch["inputExample"] = json!({"path": "example.json"});
+    fetch["pythonVersion"] = json!(minor);
+    let args = ["--no-requirements", "--prediction-script", "mine.py"];
+    let bundle = vertex.bundle(&args);
+    let expected = fs::read_to_string(directory(&bundle).join("expected.json")).unwrap();
+    assert_eq!(expected, "{\"instances\":[{\"x\":1.5},{\"x\":2}],\"predictions\":[3.0,4]}\n");
+    assert_eq!(bundle["expected"]["path"], "expected.json");
+    let without = vertex.bundle(&[&args[..], &["--no-expected"]].concat());
+    assert_eq!(without["digest"], bundle["digest"], "it is no part of what is deployed");
+
+    fs::write(vertex.scratch.path("mine.py"), text.replace("import a", "import nothing")).unwrap();
+    let outcome = vertex.run(&args);
+    assert_eq!(outcome.status, 0);
+    let message = "its own input example: ModuleNotFoundError: No module named 'nothing'\n";
+    assert!(outcome.stderr.contains(message), "{}", outcome.stderr);
+}
