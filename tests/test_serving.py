@@ -98,7 +98,7 @@ def server(tmp_path_factory, env):
     server = Server(
         tree, env, MLFLOW_AIP_MAX_BODY="100000", AIP_STORAGE_URI="",
         AIP_HEALTH_ROUTE=route, AIP_PREDICT_ROUTE=route + ":predict", GOOGLE_CLOUD_PROJECT="acme",
-        PYTHONWARNINGS="default",
+        PYTHONWARNINGS="default", MLFLOW_AIP_ACCESS_LOG="predict",
     )
     server.listening()
     server.route = route + ":predict"
@@ -371,12 +371,20 @@ def test_a_failure_is_one_entry_with_its_stack(server):
     assert "secret-instance" not in refusal["message"] + json.dumps(access)
 
 
-def test_health_is_not_logged_unless_asked_for(start):
-    server = start().ready()
-    assert not [entry for entry in server.entries() if "httpRequest" in entry]
-    server.kill()
-    server = start(MLFLOW_AIP_ACCESS_LOG="all").ready()
-    assert [entry for entry in server.entries() if "httpRequest" in entry]
+# By default, after a health check, a prediction, and one that fails.
+@pytest.mark.parametrize(
+    ("setting", "paths"),
+    [("", ["/predict 400"]), ("all", ["/health 200", "/predict 200", "/predict 400"]), ("none", [])],
+)
+def test_which_requests_are_logged(start, setting, paths):
+    server = start(MLFLOW_AIP_ACCESS_LOG=setting).ready()
+    server.call("/health")
+    server.predict([1])
+    server.predict(1)
+    assert server.end() == 0
+    requests = [entry["httpRequest"] for entry in server.entries() if "httpRequest" in entry]
+    found = [f"{request['requestUrl']} {request['status']}" for request in requests]
+    assert list(dict.fromkeys(path for path in found if "503" not in path)) == paths
 
 
 FAILING = [
@@ -390,7 +398,7 @@ FAILING = [
     ({"AIP_HTTP_PORT": "http"}, "AIP_HTTP_PORT is 'http', not a number from 0"),
     ({"MLFLOW_AIP_THREADS": "0"}, "MLFLOW_AIP_THREADS is '0', not a number from 1"),
     ({"AIP_PREDICT_ROUTE": "predict"}, "AIP_PREDICT_ROUTE is 'predict', which does not begin"),
-    ({"MLFLOW_AIP_ACCESS_LOG": "yes"}, "not one of predict, all, none"),
+    ({"MLFLOW_AIP_ACCESS_LOG": "yes"}, "not one of errors, predict, all, none"),
     ({"MLFLOW_AIP_HOST": "192.0.2.1"}, "the server cannot run: "),
 ]
 

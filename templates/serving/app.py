@@ -46,18 +46,19 @@ def _json(status, body, headers=None):
 
 
 class Endpoint:
-    """Answers with JSON and logs the request, unless told not to."""
+    """Answers with JSON, and logs the requests that are to be logged."""
 
-    def __init__(self, settings, loader, logged):
+    def __init__(self, settings, loader, least):
         self._settings, self._loader = settings, loader
-        self._logged = settings.access_log in logged
+        # The lowest status that is logged.
+        self._least = least.get(settings.access_log, 1000)
 
     async def __call__(self, scope, receive, send):
         start = time.monotonic()
         headers = dict(scope["headers"])
         trace = logs.trace_fields(headers, self._settings.project)
         status, body = await self.answer(headers, receive, trace)
-        if self._logged:
+        if status >= self._least:
             seconds = time.monotonic() - start
             logs.access(_summary(scope, headers, status, body, seconds), trace)
         await _json(status, body)(scope, receive, send)
@@ -67,7 +68,7 @@ class Health(Endpoint):
     """Whether requests may come."""
 
     def __init__(self, settings, loader):
-        super().__init__(settings, loader, logged=["all"])
+        super().__init__(settings, loader, least={"all": 0})
 
     async def answer(self, headers, receive, trace):
         ready = self._loader.predictor is not None
@@ -79,7 +80,7 @@ class Predict(Endpoint):
     done by a worker: a large body is no matter of microseconds."""
 
     def __init__(self, settings, loader, workers):
-        super().__init__(settings, loader, logged=["all", "predict"])
+        super().__init__(settings, loader, least={"all": 0, "predict": 0, "errors": 400})
         self._workers = workers
 
     async def answer(self, headers, receive, trace):

@@ -103,7 +103,8 @@ def problem(message):
 def _failed(error):
     if not _is_input(error):
         LOG.error("the prediction failed", exc_info=error)
-        return 500, problem("the prediction failed: {}; the log says more".format(type(error).__name__))
+        message = "the prediction failed: {}; the log says more"
+        return 500, problem(message.format(type(error).__name__))
     # Where, but not what: the message may quote the instances.
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = type(error).__name__, place.name, place.filename, place.lineno
