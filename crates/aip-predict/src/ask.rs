@@ -1,5 +1,6 @@
 //! Requests out, predictions in, in order.
 
+use log::debug;
 use serde_json::json;
 use serde_json::value::RawValue;
 use stage::{Failure, Output, Process};
@@ -8,7 +9,7 @@ use crate::answer::{Answer, Predictions};
 use crate::digits;
 use crate::format::OutputFormat;
 use crate::instances::Instances;
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, Told};
 use crate::request::{Chunk, Template};
 
 pub(crate) struct Asking<'a> {
@@ -44,7 +45,8 @@ impl Asking<'_> {
                 }
                 continue;
             }
-            for predictions in transport::for_each(few, self.jobs, |chunk| self.once(chunk))? {
+            let told = transport::for_each(few, self.jobs, |chunk| self.once(template, &chunk))?;
+            for predictions in told.into_iter().flatten() {
                 answer.add(predictions)?;
             }
         }
@@ -56,32 +58,45 @@ impl Asking<'_> {
         self.process.would(&format!("{shown} ({count} instances, {bytes} bytes)"));
     }
 
-    fn once(&self, chunk: Chunk) -> Result<Predictions, Failure> {
-        let Chunk { body, first, count } = chunk;
+    /// The answer, or the answers of its parts where it was too large for one.
+    fn once(&self, template: &Template, chunk: &Chunk) -> Result<Vec<Predictions>, Failure> {
+        let Chunk { first, count, .. } = *chunk;
         let which = match count {
             0 | 1 => format!("instance {}", first + 1),
             _ => format!("instances {} to {}", first + 1, first + count),
         };
         if self.oracle.rounds() {
-            digits::warn_of_long_numbers(&body);
+            digits::warn_of_long_numbers(&chunk.body);
         }
-        let told = self.oracle.ask(body, &which)?;
-        let each = |list: &RawValue| {
-            let list = serde_json::from_str::<Vec<Box<RawValue>>>(list.get());
-            list.ok().filter(|list| list.len() == count)
-        };
-        let explanations = told.explanations.as_deref();
-        Ok(match (each(&told.predictions), explanations.map(each)) {
-            (Some(list), None) => Predictions::Each { list, explanations: None, by: told.version },
-            (Some(list), Some(Some(explanations))) => {
-                let explanations = Some(explanations);
-                Predictions::Each { list, explanations, by: told.version }
+        match self.oracle.ask(chunk.body.clone(), &which) {
+            Ok(told) => Ok(vec![predictions(told, count)]),
+            Err(refusal) if refusal.too_large => {
+                let Some(halves) = chunk.halves() else { return Err(refusal.failure) };
+                debug!("{which}: too large for one answer");
+                template.shrink(chunk.body.len() / 2);
+                let [left, right] = halves.map(|half| self.once(template, &half));
+                Ok([left?, right?].into_iter().flatten().collect())
             }
-            _ => Predictions::Whole {
-                predictions: told.predictions,
-                explanations: told.explanations,
-                by: told.version,
-            },
-        })
+            Err(refusal) => Err(refusal.failure),
+        }
+    }
+}
+
+fn predictions(told: Told, count: usize) -> Predictions {
+    let each = |list: &RawValue| {
+        let list = serde_json::from_str::<Vec<Box<RawValue>>>(list.get());
+        list.ok().filter(|list| list.len() == count)
+    };
+    let by = told.version;
+    match (each(&told.predictions), told.explanations.as_deref().map(each)) {
+        (Some(list), None) => Predictions::Each { list, explanations: None, by },
+        (Some(list), Some(Some(explanations))) => {
+            Predictions::Each { list, explanations: Some(explanations), by }
+        }
+        _ => Predictions::Whole {
+            predictions: told.predictions,
+            explanations: told.explanations,
+            by,
+        },
     }
 }

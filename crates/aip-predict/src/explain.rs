@@ -26,16 +26,11 @@ pub(crate) fn ai_platform(error: Error, context: String) -> Failure {
 pub(crate) fn vertex(error: Error, context: String) -> Failure {
     let status = error.status();
     let own = own_text(&error);
-    let message = match &error {
-        Error::Http(error) => error.message().to_lowercase(),
-        _ => String::new(),
-    };
+    let (message, is_too_large) = (lower(&error), is_too_large(&error));
     let failure = Failure::from(error).context(context);
     if let Some(text) = own {
         return predictor(failure.because(text));
     }
-    let too_large =
-        message.contains("too large") || (message.contains("exceed") && message.contains("limit"));
     match status {
         Some(400) if message.contains("no deployed model") => {
             failure.hint("nothing is deployed there yet: run aip-version create")
@@ -43,9 +38,9 @@ pub(crate) fn vertex(error: Error, context: String) -> Failure {
         Some(400) if message.contains("traffic") => {
             failure.hint("give a version its traffic: aip-version traffic promote --version-name V")
         }
-        Some(400 | 413 | 500) if too_large => failure
-            .hint("the answer may be too large as well; ask for less at a time: --max-instances N"),
-        Some(413) => failure.hint("ask for less at a time: --max-instances N"),
+        _ if is_too_large => {
+            failure.hint("the answer to one instance may be too large, too: have it say less")
+        }
         Some(400) => predictor(failure),
         Some(403) => failure
             .hint("the caller needs aiplatform.endpoints.predict; roles/aiplatform.user has it"),
@@ -60,6 +55,22 @@ pub(crate) fn vertex(error: Error, context: String) -> Failure {
              run it again later, and look at its log in Cloud Logging",
         ),
         _ => failure,
+    }
+}
+
+/// Whether request or answer are more than the service passes on. The request is
+/// not: it was made to fit.
+pub(crate) fn is_too_large(error: &Error) -> bool {
+    let message = lower(error);
+    error.status() == Some(413)
+        || message.contains("too large")
+        || (message.contains("exceed") && message.contains("limit") && error.status() != Some(429))
+}
+
+fn lower(error: &Error) -> String {
+    match error {
+        Error::Http(error) => error.message().to_lowercase(),
+        _ => String::new(),
     }
 }
 
@@ -96,7 +107,7 @@ mod tests {
     fn each_refusal_has_its_hint() {
         let error = |message: &str| format!(r#"{{"error": {{"message": "{message}"}}}}"#);
         assert!(shown(400, &error("Endpoint e doesn't have traffic_split.")).contains("promote"));
-        assert!(shown(400, &error("Response size exceeds the limit")).contains("--max-instances"));
+        assert!(shown(400, &error("Response size exceeds the limit")).contains("too large, too"));
         assert!(shown(429, "").contains("--max-replicas"));
         assert!(shown(503, "").contains("loading"));
         assert!(shown(403, "").contains("aiplatform.endpoints.predict"));

@@ -27,11 +27,24 @@ pub(crate) enum Api {
 }
 
 /// The parts of an answer, as they came.
-pub(crate) struct Answer {
+pub(crate) struct Told {
     pub(crate) predictions: Box<RawValue>,
     pub(crate) explanations: Option<Box<RawValue>>,
     /// The version that answered, where the service says so.
     pub(crate) version: Option<String>,
+}
+
+/// Why there is none.
+pub(crate) struct Refusal {
+    pub(crate) failure: Failure,
+    /// Whether fewer instances may be answered.
+    pub(crate) too_large: bool,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { failure, too_large: false }
+    }
 }
 
 impl Oracle {
@@ -49,20 +62,22 @@ impl Oracle {
     }
 
     /// `which` instances these are, for messages.
-    pub(crate) fn ask(&self, body: Vec<u8>, which: &str) -> Result<Answer, Failure> {
+    pub(crate) fn ask(&self, body: Vec<u8>, which: &str) -> Result<Told, Refusal> {
         let context = || format!("cannot get predictions from '{}' for {which}", self.name);
         match &self.api {
             Api::AiPlatform => match ml::predict(&self.service, &self.name, body) {
-                Ok(Ok(predictions)) => {
-                    Ok(Answer { predictions, explanations: None, version: None })
+                Ok(Ok(predictions)) => Ok(Told { predictions, explanations: None, version: None }),
+                Ok(Err(text)) => {
+                    Err(explain::predictor(Failure::failed(context()).because(text)).into())
                 }
-                Ok(Err(text)) => Err(explain::predictor(Failure::failed(context()).because(text))),
-                Err(error) => Err(explain::ai_platform(error, context())),
+                Err(error) => Err(explain::ai_platform(error, context()).into()),
             },
             Api::Vertex(versions) => {
                 let request = Request { body: Some(body), ..self.request.clone() };
-                let answer = vertex::ask(&self.service, &request)
-                    .map_err(|error| explain::vertex(error, context()))?;
+                let answer = vertex::ask(&self.service, &request).map_err(|error| Refusal {
+                    too_large: explain::is_too_large(&error),
+                    failure: explain::vertex(error, context()),
+                })?;
                 let id = answer.deployed_model;
                 let version = id.as_ref().map(|id| {
                     let known = versions.iter().find(|(known, _)| known == id);
@@ -70,7 +85,7 @@ impl Oracle {
                     known.map_or_else(|| id.clone(), |(_, version)| version.clone())
                 });
                 let (predictions, explanations) = (answer.predictions, answer.explanations);
-                Ok(Answer { predictions, explanations, version })
+                Ok(Told { predictions, explanations, version })
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Instances into request bodies of a size that the service takes.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use stage::Failure;
 
@@ -9,6 +12,8 @@ pub(crate) struct Template {
     parameters: Option<Value>,
     /// Bytes of a request, at most.
     limit: usize,
+    /// Bytes that requests are filled to: fewer, once an answer was too large.
+    fill: AtomicUsize,
     /// Instances of a request, at most.
     most: usize,
 }
@@ -19,9 +24,32 @@ pub(crate) struct Chunk {
     pub(crate) body: Vec<u8>,
     pub(crate) first: usize,
     pub(crate) count: usize,
+    /// Bytes of the body after the instances.
+    tail: usize,
 }
 
 const HEAD: &str = "{\"instances\":[";
+
+impl Chunk {
+    /// The same in two requests; nothing where there is one instance.
+    pub(crate) fn halves(&self) -> Option<[Self; 2]> {
+        let end = self.body.len() - self.tail;
+        let tail = &self.body[end..];
+        // The instances with the brackets around them.
+        let list = &self.body[HEAD.len() - 1..=end];
+        let instances: Vec<&RawValue> = serde_json::from_slice(list).ok()?;
+        if instances.len() < 2 {
+            return None;
+        }
+        let (left, right) = instances.split_at(instances.len() / 2);
+        let chunk = |instances: &[&RawValue], first| {
+            let texts: Vec<_> = instances.iter().map(|instance| instance.get()).collect();
+            let body = [HEAD.as_bytes(), texts.join(",").as_bytes(), tail].concat();
+            Self { body, first, count: instances.len(), tail: self.tail }
+        };
+        Some([chunk(left, self.first), chunk(right, self.first + left.len())])
+    }
+}
 
 impl Template {
     pub(crate) fn new(
@@ -30,7 +58,13 @@ impl Template {
         most: Option<usize>,
     ) -> Self {
         let parameters = parameters.cloned().map(Value::Object);
-        Self { parameters, limit, most: most.unwrap_or(usize::MAX) }
+        let (fill, most) = (AtomicUsize::new(limit), most.unwrap_or(usize::MAX));
+        Self { parameters, limit, fill, most }
+    }
+
+    /// From now on, requests of at most so many bytes, if instances allow it.
+    pub(crate) fn shrink(&self, size: usize) {
+        self.fill.fetch_min(size, Ordering::Relaxed);
     }
 
     /// As many instances to a request as fit. `beside` goes into each.
@@ -68,9 +102,12 @@ impl Template {
     ) -> Result<Chunk, Failure> {
         let mut body = HEAD.as_bytes().to_vec();
         let mut count = 0;
-        let fits = |body: &[u8], next: &str| body.len() + 1 + next.len() + tail.len() <= self.limit;
+        let fill = self.fill.load(Ordering::Relaxed);
+        let fits = |body: &[u8], next: &str, size| body.len() + 1 + next.len() + tail.len() <= size;
         while let Some(next) = instances.next_if(|next| {
-            count < self.most && next.as_ref().map_or(true, |next| fits(&body, next))
+            // One goes alone, however large, as long as the service takes it.
+            let size = if count == 0 { self.limit } else { fill };
+            count < self.most && next.as_ref().map_or(true, |next| fits(&body, next, size))
         }) {
             if count > 0 {
                 body.push(b',');
@@ -88,7 +125,7 @@ impl Template {
                 .hint("the service takes no larger request; send less in one instance"));
         }
         body.extend_from_slice(tail.as_bytes());
-        Ok(Chunk { body, first, count })
+        Ok(Chunk { body, first, count, tail: tail.len() })
     }
 }
 
@@ -132,6 +169,30 @@ mod tests {
         let found = filled(&template, &["1", "2", "3"], json!({}));
         let found: Vec<_> = found.into_iter().map(Result::unwrap).collect();
         assert_eq!(found, [r#"{"instances":[1,2]}"#, r#"{"instances":[3]}"#]);
+    }
+
+    #[test]
+    fn a_request_can_be_sent_in_halves() {
+        let template = Template::new(None, 99, None);
+        let instances = ["[1, 2]", "\"],[\"", "3"].map(|text| Ok(text.to_owned()));
+        let Value::Object(beside) = json!({"a": [1.0]}) else { panic!("not an object") };
+        let chunk = template.chunks(instances.into_iter(), beside).next().unwrap().unwrap();
+        let [left, right] = chunk.halves().unwrap();
+        assert_eq!(left.body, br#"{"instances":[[1, 2]],"a":[1.0]}"#);
+        assert_eq!(right.body, br#"{"instances":["],[",3],"a":[1.0]}"#);
+        assert_eq!((right.first, right.count), (1, 2));
+        assert!(left.halves().is_none() && right.halves().is_some());
+    }
+
+    #[test]
+    fn requests_become_smaller_but_not_smaller_than_an_instance() {
+        let template = Template::new(None, 99, None);
+        template.shrink(20);
+        let found = filled(&template, &["1", "2", "\"0123456789\"", "3"], json!({}));
+        let found: Vec<_> = found.into_iter().map(Result::unwrap).collect();
+        let want =
+            [r#"{"instances":[1,2]}"#, r#"{"instances":["0123456789"]}"#, r#"{"instances":[3]}"#];
+        assert_eq!(found, want);
     }
 
     #[test]
