@@ -35,6 +35,8 @@ def entry(verb, path, status=200, query="", request=None, answer=None, agent="ml
          "aiplatform.projects.locations.models.get"),
         ("GET", "/v1/projects/p/locations/l/models/m:listVersions",
          "aiplatform.projects.locations.models.listVersions"),
+        ("POST", "/v1/projects/p/locations/l/endpoints/e:predict",
+         "aiplatform.projects.locations.endpoints.predict"),
         ("POST", "/v1/projects/p/locations/l/endpoints/e/deployedModels/7/invoke/a/b",
          "aiplatform.projects.locations.endpoints.deployedModels.invoke.invoke"),
     ],

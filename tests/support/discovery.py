@@ -98,13 +98,13 @@ class Method:
             for name, parameter in described.get("parameters", {}).items()
             if parameter["location"] == "query"
         }
-        self.literal = len(re.sub(r"\{.*?\}", "", described["path"]))
         media = described.get("mediaUpload", {}).get("protocols", {})
         self.uploads = [self.pattern(described, way["path"]) for way in media.values()]
         roots = [api.service_path]
         if described.get("supportsMediaDownload"):
             roots.append(f"/download{api.service_path}")
         self.paths = [self.pattern(described, root + described["path"]) for root in roots]
+        self.weight = max(len(path.pattern) for path in self.paths)
 
     @staticmethod
     def pattern(described, path):
@@ -188,7 +188,7 @@ def find(verb, path):
     found = [
         (api, method) for api in apis() for method in api.methods if method.matches(verb, path)
     ]
-    return max(found, key=lambda pair: pair[1].literal, default=(None, None))
+    return max(found, key=lambda pair: pair[1].weight, default=(None, None))
 
 
 def query_problems(method, query):
