@@ -6,6 +6,7 @@
 
 mod api;
 mod auth;
+pub mod build;
 mod cli;
 mod connection;
 pub mod container;
@@ -41,6 +42,7 @@ pub fn app(state: App) -> axum::Router {
     let services = storage::router()
         .merge(ml::router())
         .merge(vertex::router())
+        .layer(from_fn_with_state(state.clone(), build::intercept))
         .layer(from_fn_with_state(state.clone(), auth::require));
     let router = services
         .merge(token::router())

@@ -109,6 +109,7 @@ impl Emulator {
         }
         self.app.ml.shutdown().await;
         self.app.vertex.shutdown();
+        self.app.builds.shutdown();
         self.app.containers.stop_all().await;
         drop((self.lock, self.temporary));
     }

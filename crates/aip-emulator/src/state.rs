@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::build::Builds;
 use crate::container::Containers;
 use crate::faults::Faults;
 use crate::ml::Ml;
@@ -39,6 +40,7 @@ pub struct App {
     pub vertex: Vertex,
     pub registry: Registry,
     pub containers: Containers,
+    pub builds: Builds,
     pub options: Arc<Options>,
     pub(crate) sessions: Sessions,
     pub(crate) faults: Faults,
@@ -54,6 +56,7 @@ impl App {
             vertex: Vertex::new(&options),
             registry: Registry::open(&options.data_dir.join("registry"))?,
             containers: Containers::new(&options),
+            builds: Builds::new(&options),
             options: Arc::new(options),
             sessions: Sessions::default(),
             faults: Faults::default(),

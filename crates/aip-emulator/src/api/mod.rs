@@ -8,4 +8,5 @@ pub(crate) mod query;
 pub(crate) mod refusal;
 pub(crate) mod running;
 pub(crate) mod saved;
+pub(crate) mod schema;
 pub(crate) mod stamp;

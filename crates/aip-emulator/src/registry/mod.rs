@@ -4,6 +4,7 @@
 //! Repositories come into being when something is pushed to them; the real
 //! service wants them created first.
 
+mod assembly;
 mod auth;
 mod blob;
 mod blobs;
@@ -28,6 +29,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
+pub(crate) use assembly::Assembly;
 pub(crate) use error::refusal;
 pub use image::{Config, Image, ImageError, Layer};
 pub(crate) use router::router;

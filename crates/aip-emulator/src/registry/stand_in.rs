@@ -19,8 +19,8 @@ use super::manifest::{OCI_IMAGE, OCI_INDEX};
 pub(super) const LABEL: &str = "mlflow-aip.stand-in";
 
 const REPOSITORY: &str = "library/python";
-const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+pub(super) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(super) const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// What the real image is made for, as far as anyone here looks.
 const ARCHITECTURES: &[&str] = &["amd64", "arm64"];
@@ -51,12 +51,12 @@ impl Registry {
             let manifest = json!({
                 "schemaVersion": 2,
                 "mediaType": OCI_IMAGE,
-                "config": descriptor(OCI_CONFIG, &config_digest, config.len()),
-                "layers": [descriptor(OCI_LAYER, &layer, compressed.len())],
+                "config": descriptor(OCI_CONFIG, &config_digest, config.len() as u64),
+                "layers": [descriptor(OCI_LAYER, &layer, compressed.len() as u64)],
             })
             .to_string();
             let digest = self.0.blobs.add(manifest.as_bytes())?;
-            let mut entry = descriptor(OCI_IMAGE, &digest, manifest.len());
+            let mut entry = descriptor(OCI_IMAGE, &digest, manifest.len() as u64);
             entry["platform"] = json!({ "architecture": architecture, "os": "linux" });
             entries.push(entry);
             blobs.push(config_digest);
@@ -88,7 +88,7 @@ fn python_version(tag: &str) -> Option<&str> {
     (major == "3" && is_number(minor)).then_some(version)
 }
 
-fn descriptor(media_type: &str, digest: &Digest, size: usize) -> Value {
+pub(super) fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Value {
     json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size })
 }
 

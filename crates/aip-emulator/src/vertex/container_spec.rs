@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::operations::seconds;
 use super::refusal::invalid;
+use crate::api::schema::seconds;
 use crate::error::ApiError;
 
 const MAX_VARIABLES: usize = 200;

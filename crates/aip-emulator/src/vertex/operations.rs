@@ -14,6 +14,7 @@ use super::operation::{CANCELLED, Operation, Outcome};
 use super::refusal::{invalid, not_found};
 use super::router::Call;
 use crate::api::refusal::unimplemented;
+use crate::api::schema::seconds;
 use crate::error::ApiError;
 use crate::say::say;
 
@@ -69,11 +70,6 @@ pub(super) async fn wait(call: &Call, parent: &str, id: &str) -> Result<Response
         }
         tokio::time::sleep(POLL).await;
     }
-}
-
-/// `30s`, `0.5s`
-pub(super) fn seconds(text: &str) -> Option<Duration> {
-    Duration::try_from_secs_f64(text.strip_suffix('s')?.parse().ok()?).ok()
 }
 
 /// What comes too late is no error.

@@ -13,12 +13,12 @@ use super::container_spec::text;
 use super::endpoint::Deployed;
 use super::http::Failed;
 use super::numbers::through_doubles;
-use super::operations::seconds;
 use super::plan::Plan;
 use super::refusal::{invalid, not_found, precondition, unavailable};
 use super::router::Call;
 use super::schema;
 use super::server::Server;
+use crate::api::schema::seconds;
 use crate::error::ApiError;
 use crate::say::say;
 

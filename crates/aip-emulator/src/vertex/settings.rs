@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::container_spec::text;
 use super::names::check_display_name;
-use super::operations::seconds;
 use super::refusal::{check_labels, invalid};
+use crate::api::schema::seconds;
 use crate::error::ApiError;
 
 const MAX_INFERENCE: Duration = Duration::from_secs(3600);

@@ -4,6 +4,7 @@
 
 mod auth;
 mod blobs;
+mod builds;
 mod containers;
 mod harness;
 mod manifests;

@@ -1,61 +1,14 @@
-//! Reading a request as Google's front end does: unknown names and wrong types
-//! are refused before any other rule is looked at.
-//!
-//! `messages.json` is the part of Google's discovery document (aiplatform v1)
-//! that requests are made of, without its prose: per message its fields, and
-//! of each field the type, the format, or that only the service sets it.
-
-mod value;
-
-use std::sync::LazyLock;
+//! The messages of Vertex AI's requests (aiplatform v1).
 
 use serde_json::{Map, Value};
 
+use crate::api::schema::Schema;
 use crate::error::ApiError;
 
-type Fields = Map<String, Value>;
+static MESSAGES: Schema = Schema::new(include_str!("messages.json"));
 
-static MESSAGES: LazyLock<Map<String, Value>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("messages.json")).expect("messages.json is an object")
-});
-
-/// Reads a request body as the named message. Names may be written in either
-/// case, as everywhere in Google's APIs; they come out in camel case, without
-/// nulls and without what only the service sets.
-pub(super) fn read(message: &str, body: &[u8]) -> Result<Fields, ApiError> {
-    let refuse = |text: String| ApiError::new(400, "INVALID_ARGUMENT", text);
-    let value: Value = match body.trim_ascii() {
-        [] => return Ok(Map::new()),
-        body => serde_json::from_slice(body)
-            .map_err(|err| refuse(format!("Invalid JSON payload received. {err}")))?,
-    };
-    let mut reader = value::Reader::default();
-    let Some(read) = reader.message("", message, &value) else {
-        return Err(refuse("Invalid JSON payload received. Expected an object.".to_owned()));
-    };
-    if reader.wrong.is_empty() {
-        return Ok(read);
-    }
-    let text = reader.wrong.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n");
-    let error = refuse(text);
-    Err(reader.wrong.iter().fold(error, |error, (path, text)| error.with_field(path, text)))
-}
-
-/// The fields of a message.
-fn fields(message: &str) -> Option<&'static Fields> {
-    MESSAGES.get(message)?.as_object()
-}
-
-/// A field's name as it stands in error messages and field masks.
-pub(super) fn snake(camel: &str) -> String {
-    let mut snake = String::with_capacity(camel.len() + 4);
-    for c in camel.chars() {
-        if c.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
+pub(super) fn read(message: &str, body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    MESSAGES.read(message, body)
 }
 
 #[cfg(test)]
@@ -72,11 +25,7 @@ mod tests {
 
     #[test]
     fn every_type_is_described() {
-        for (name, message) in MESSAGES.iter() {
-            for (field, kind) in message.as_object().unwrap() {
-                assert!(value::is_known(kind), "{name}.{field}: {kind}");
-            }
-        }
+        assert_eq!(MESSAGES.unknown_types(), [""; 0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{fields, snake};
+use super::{Schema, snake};
 use crate::api::mask::camel;
 
 /// The numbers of an enumeration whose order is not that of its words.
@@ -23,13 +23,17 @@ const ACCELERATORS: [(&str, i64); 13] = [
     ("NVIDIA_H100_80GB", 13),
 ];
 
-#[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct Reader<'a> {
+    schema: &'a Schema,
     /// Where something is wrong, and what
     pub(super) wrong: Vec<(String, String)>,
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
+    pub(super) fn new(schema: &'a Schema) -> Self {
+        Self { schema, wrong: Vec::new() }
+    }
+
     /// None when this is no object at all.
     pub(super) fn message(
         &mut self,
@@ -37,7 +41,7 @@ impl Reader {
         message: &str,
         value: &Value,
     ) -> Option<Map<String, Value>> {
-        let fields = fields(message)?;
+        let fields = self.schema.fields(message)?;
         let mut read = Map::new();
         for (given, value) in value.as_object()? {
             let name = if fields.contains_key(given) { given.clone() } else { camel(given) };
@@ -176,11 +180,13 @@ fn word(words: &Value, value: &Value) -> Option<Value> {
 }
 
 #[cfg(test)]
-pub(super) fn is_known(kind: &Value) -> bool {
+pub(super) fn is_known(schema: &Schema, kind: &Value) -> bool {
     match kind {
-        Value::Array(item) => item.len() == 1 && is_known(&item[0]),
-        Value::Object(map) => map.contains_key("enum") || map.get("*").is_some_and(is_known),
-        Value::String(kind) if is_message(kind) => fields(kind).is_some(),
+        Value::Array(item) => item.len() == 1 && is_known(schema, &item[0]),
+        Value::Object(map) => {
+            map.contains_key("enum") || map.get("*").is_some_and(|item| is_known(schema, item))
+        }
+        Value::String(kind) if is_message(kind) => schema.fields(kind).is_some(),
         Value::String(kind) => {
             kind == "output"
                 || [Value::from("1"), "1s".into(), true.into()]
