@@ -183,6 +183,22 @@ def test_a_login_is_used_and_not_shown(push, tmp_path, env, session_dir):
         registry.end()
 
 
+def test_artifact_registry_gets_googles_token(start_emulator, outcome, tmp_path, env):
+    emulator = start_emulator(tmp_path / "emulator", env, "--require-token")
+    bundle, digest = layout_document(tmp_path / "bundle", LAYERS)
+    env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY": f"{emulator.url}/"}
+    refused = outcome("aip-upload", stdin=bundle, env=env)
+    assert (refused.status, refused.stdout) == (4, "") and ": 401" in refused.stderr
+    assert "roles/artifactregistry.writer" in refused.stderr
+    env["GOOGLE_OAUTH_ACCESS_TOKEN"] = "ya29.secret"
+    done = outcome("aip-upload", "-vv", stdin=bundle, env=env)
+    uri = f"us-central1-docker.pkg.dev/acme/mlflow-aip/iris@{digest}"
+    assert pushed(done)[0] == {"uri": uri, "digest": digest}
+    assert "ya29.secret" not in done.stdout + done.stderr
+    methods = {entry["method"] for entry in emulator.requests()}
+    assert "PUT" in methods and "PATCH" not in methods
+
+
 REFUSALS = {
     "missing": (404, "NAME_UNKNOWN", 'Repository "mlflow-aip" not found'),
     "forbidden": (403, "DENIED", 'Permission "artifactregistry.repositories.uploadArtifacts" denied'),
