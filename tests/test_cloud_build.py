@@ -7,6 +7,7 @@ import shutil
 import tarfile
 import urllib.parse
 import urllib.request
+import zipfile
 
 import pytest
 
@@ -139,6 +140,50 @@ def test_a_build_whose_image_is_gone_is_made_again(build, cloud_build, pipeline)
     for created in (1, 2):
         assert build(document, service).status == 0
         assert service.created == created
+
+
+DOCKERFILE = f"""\
+FROM {{base}}
+
+COPY requirements.lock /opt/mlflow-aip/
+RUN python3 -m pip install --no-cache-dir --no-compile --no-deps --require-hashes \\
+    --target /opt/mlflow-aip/site -r /opt/mlflow-aip/requirements.lock
+
+COPY {WHEEL} /tmp/
+RUN python3 -m zipfile -e /tmp/{os.path.basename(WHEEL)} /opt/mlflow-aip/app && rm /tmp/{os.path.basename(WHEEL)}
+
+ENV PYTHONUNBUFFERED=1
+USER 65534:65534
+EXPOSE 8080
+ENTRYPOINT ["python3", "/opt/mlflow-aip/app/mlflow_aip_serving"]
+"""
+
+
+def test_the_emulators_cloud_build_builds(pipeline, emulator, outcome, unique):
+    """The whole way: context, build, registry, digest."""
+    document = for_cloud_build(pipeline)
+    directory = document["stages"]["bundle"]["directory"]
+    host = emulator.url.removeprefix("http://")
+    with open(os.path.join(directory, "Dockerfile"), "w") as file:
+        file.write(DOCKERFILE.format(base=f"{host}/library/python:3.11-slim"))
+    with zipfile.ZipFile(os.path.join(directory, WHEEL), "w") as wheel:
+        wheel.writestr("mlflow_aip_serving/__main__.py", "print('served')\n")
+    env = pipeline.env | {"CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBUILD": f"{emulator.url}/"}
+    args = ("aip-upload", "--image-repository", f"{host}/acme/{unique}")
+    done = outcome(*args, stdin=document, env=env)
+    assert done.status == 0, done.stderr
+    image = json.loads(done.stdout)["stages"]["upload"]["image"]
+    # What was built is there, for our machine, and is looked at as any other.
+    existing = json.loads(done.stdout)
+    existing["stages"]["bundle"]["image"] = {
+        "builder": "existing", "uri": image["uri"], "embedsModel": False,
+    }
+    again = outcome("aip-upload", stdin=existing, env=env)
+    assert again.status == 0, again.stderr
+    assert json.loads(again.stdout)["stages"]["upload"]["image"] == image
+
+    once_more = outcome(*args, stdin=document, env=env)
+    assert once_more.status == 0 and "going on with build" in once_more.stderr
 
 
 FAILURES = {
