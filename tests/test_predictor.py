@@ -3,15 +3,13 @@ against the one that setuptools makes of the same files."""
 
 import hashlib
 import json
-import shutil
 import subprocess
 import sys
 import tarfile
-from pathlib import Path
 
 import pytest
 
-from support.places import TESTS, VENV, python
+from support.places import TESTS, VENV, interpreter, python
 
 MLMODEL = "flavors:\n  python_function:\n    python_version: 3.11.7\n"
 REQUIREMENTS = """\
@@ -86,16 +84,6 @@ def test_the_package_is_as_setuptools_makes_it(sdist, tmp_path, env):
             assert without_versions(own) == without_versions(path)
         else:
             assert own.read_text() == path.read_text(), path
-
-
-def interpreter(version, env):
-    """From pyenv, or from PATH, where pyenv's shims may not work."""
-    for path in Path(env["PYENV_ROOT"]).glob(f"versions/{version}.*/bin/python{version}"):
-        return path
-    path = shutil.which(f"python{version}", path=env["PATH"])
-    if not path or subprocess.run([path, "-V"], env=env, check=False).returncode:
-        pytest.skip(f"no Python {version}")
-    return path
 
 
 # What it needs is not installed here.

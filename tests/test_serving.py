@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from support.places import VENV, interpreter
 from support.serving import Server, Tree
 
 # What an instance says decides; files are how the test and the predictor talk.
@@ -428,3 +429,23 @@ def test_a_model_of_a_path(start, tree, tmp_path, form):
     path = str(path) if form == "{}" else path.as_uri().removeprefix("file://")
     server = start(AIP_STORAGE_URI=form.format(path)).ready()
     assert server.predict(["text"]) == (200, {"predictions": "of a path"})
+
+
+# The oldest that AI Platform's last runtimes had, with what starlette and uvicorn
+# were then; and a newer one.
+@pytest.mark.parametrize("version", ["3.7", "3.9", "3.13"])
+def test_other_pythons(tmp_path, env, version):
+    python, packages = interpreter(version, env), tmp_path / "packages"
+    wanted = ["--python", python, "--target", packages, "starlette", "uvicorn"]
+    subprocess.run([VENV / "bin/uv", "pip", "install", "-q", *wanted], env=env, check=True, timeout=120)
+    (tmp_path / "model.txt").write_text("rosé")
+    tree = Tree(tmp_path, PREDICTOR, interpreter=python, packages=packages)
+    server = Server(tree, env, AIP_STORAGE_URI=str(tmp_path)).ready()
+    try:
+        assert server.predict(["text"]) == (200, {"predictions": "rosé"})
+        for instances, status in ((["value"], 400), (["key"], 500), (["talk"], 200), (1, 400)):
+            assert server.predict(instances)[0] == status
+        assert server.end() == 0
+        assert server.messages()[-1] == "the server has ended"
+    finally:
+        server.kill()

@@ -84,7 +84,7 @@ def set_up():
     """
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     handler = JsonLines(stream)
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.root.handlers, logging.root.level = [handler], logging.INFO
     logging.captureWarnings(True)
     logging.raiseExceptions = False
     # MLflow's own handler would write plain lines to stderr.

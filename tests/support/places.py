@@ -2,7 +2,11 @@
 
 import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
@@ -20,6 +24,16 @@ def tool(name):
 def python(major):
     """The interpreter that has this MLflow."""
     return str(VENV / f"mlflow{major}" / "bin" / "python")
+
+
+def interpreter(version, env):
+    """From pyenv, or from PATH, where pyenv's shims may not work."""
+    for path in Path(env["PYENV_ROOT"]).glob(f"versions/{version}.*/bin/python{version}"):
+        return path
+    path = shutil.which(f"python{version}", path=env["PATH"])
+    if not path or subprocess.run([path, "-V"], env=env, check=False).returncode:
+        pytest.skip(f"no Python {version}")
+    return path
 
 
 # How this machine reaches the package registries.

@@ -24,10 +24,12 @@ def built_in_predictor():
 
 
 class Tree:
-    """The layers of the image below a directory; what the model requires is what
-    these tests run on."""
+    """The layers of the image below a directory; the interpreter and what the
+    model requires are those that these tests run on, unless they say otherwise."""
 
-    def __init__(self, directory, predictor, model=None):
+    def __init__(self, directory, predictor, model=None, interpreter=None, packages=None):
+        # Not the environment's own: its packages are to come by way of site/.
+        self.interpreter = interpreter or os.path.realpath(python(3))
         self.root = directory / "opt/mlflow-aip"
         package = self.root / "app/mlflow_aip_serving"
         package.mkdir(parents=True)
@@ -35,16 +37,14 @@ class Tree:
             shutil.copy(path, package)
         (self.root / "app/predictor.py").write_text(predictor)
         (self.root / "site").mkdir()
-        packages = next(path for path in sys.path if path.endswith("site-packages"))
-        (self.root / "site/packages.pth").write_text(packages + "\n")
+        packages = packages or next(path for path in sys.path if path.endswith("site-packages"))
+        (self.root / "site/packages.pth").write_text(f"{packages}\n")
         if model:
             shutil.copytree(model, self.root / "model")
         self.log = directory / "server.log"
 
     def command(self):
-        # Not of the environment: its packages are to come by way of site/.
-        base = os.path.realpath(python(3))
-        return [base, str(self.root / "app/mlflow_aip_serving")]
+        return [str(self.interpreter), str(self.root / "app/mlflow_aip_serving")]
 
 
 class Server:
