@@ -16,7 +16,7 @@ from support.serving import Server, Tree
 
 # What an instance says decides; files are how the test and the predictor talk.
 PREDICTOR = '''
-import logging, os, sys, time, warnings
+import logging, multiprocessing, os, sys, time, warnings
 
 def wait_for(name):
     open(name + ".begun", "w").close()
@@ -54,6 +54,17 @@ class Predictor:
             print("to stderr", file=sys.stderr)
             warnings.warn("a warning")
             logging.getLogger("somebody").error("logged %s", 1)
+        if what == "handler":
+            # Libraries do so when they are imported.
+            logging.getLogger().addHandler(logging.StreamHandler(sys.stderr))
+            logging.getLogger("somebody").error("once")
+            logging.basicConfig(force=True)
+            logging.getLogger("somebody").error("twice")
+        if what == "fork":
+            with multiprocessing.get_context("fork").Pool(2) as pool:
+                return pool.map(abs, [-1, -2])
+        if what == "abort":
+            os.abort()
         if what == "text":
             return self.text
         return [instances, kwargs]
@@ -370,6 +381,32 @@ def test_a_failure_is_one_entry_with_its_stack(server):
     assert "ValueError in predict (" in refusal["message"]
     assert access["httpRequest"]["status"] == 400
     assert "secret-instance" not in refusal["message"] + json.dumps(access)
+
+
+def test_other_handlers_do_no_harm(start):
+    server = start(MLFLOW_AIP_ACCESS_LOG="predict").ready()
+    assert server.predict(["handler"])[0] == 200
+    assert server.predict(["key"])[0] == 500
+    assert server.end() == 0
+    messages = server.messages()
+    assert "once" in messages and "ERROR:somebody:twice" in messages
+    assert messages.count("POST /predict 500") == 1
+
+
+def test_a_model_may_fork(start):
+    """And its processes end when it tells them to."""
+    server = start().ready()
+    assert server.predict(["fork"]) == (200, {"predictions": [1, 2]})
+    assert server.end() == 0
+
+
+def test_a_fault_says_where(start):
+    server = start().ready()
+    with pytest.raises(ConnectionError):
+        server.predict(["abort"])
+    assert server.process.wait(20) == -signal.SIGABRT
+    said = server.process.stderr.read().decode()
+    assert "Fatal Python error: Aborted" in said and " in predict\n" in said
 
 
 # By default, after a health check, a prediction, and one that fails.

@@ -23,12 +23,12 @@ class TooSlow(Exception):
     """The rest of the body did not come."""
 
 
-def make(settings, loader, workers):
+def make(settings, log, loader, workers):
     """Endpoints are ASGI applications themselves: starlette's wrapper for plain
     functions costs as much as all else here does."""
-    predict = Predict(settings, loader, workers)
+    predict = Predict(settings, log, loader, workers)
     routes = [
-        Route(settings.health_route, Health(settings, loader), methods=["GET"]),
+        Route(settings.health_route, Health(settings, log, loader), methods=["GET"]),
         Route(settings.predict_route, predict, methods=["POST"]),
         # Where a client comes by Vertex's invoke, its own path follows the prefix.
         Route("/invoke" + settings.predict_route, predict, methods=["POST"]),
@@ -48,8 +48,8 @@ def _json(status, body, headers=None):
 class Endpoint:
     """Answers with JSON, and logs the requests that are to be logged."""
 
-    def __init__(self, settings, loader, least):
-        self._settings, self._loader = settings, loader
+    def __init__(self, settings, log, loader, least):
+        self._settings, self._log, self._loader = settings, log, loader
         # The lowest status that is logged.
         self._least = least.get(settings.access_log, 1000)
 
@@ -60,15 +60,15 @@ class Endpoint:
         status, body = await self.answer(headers, receive, trace)
         if status >= self._least:
             seconds = time.monotonic() - start
-            logs.access(_summary(scope, headers, status, body, seconds), trace)
+            logs.access(self._log, _summary(scope, headers, status, body, seconds), trace)
         await _json(status, body)(scope, receive, send)
 
 
 class Health(Endpoint):
     """Whether requests may come."""
 
-    def __init__(self, settings, loader):
-        super().__init__(settings, loader, least={"all": 0})
+    def __init__(self, settings, log, loader):
+        super().__init__(settings, log, loader, least={"all": 0})
 
     async def answer(self, headers, receive, trace):
         ready = self._loader.predictor is not None
@@ -79,8 +79,8 @@ class Predict(Endpoint):
     """A request's way to the predictor and back. All but the moving of bytes is
     done by a worker: a large body is no matter of microseconds."""
 
-    def __init__(self, settings, loader, workers):
-        super().__init__(settings, loader, least={"all": 0, "predict": 0, "errors": 400})
+    def __init__(self, settings, log, loader, workers):
+        super().__init__(settings, log, loader, least={"all": 0, "predict": 0, "errors": 400})
         self._workers = workers
 
     async def answer(self, headers, receive, trace):

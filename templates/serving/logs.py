@@ -2,6 +2,7 @@
 
 import contextvars
 import datetime
+import faulthandler
 import io
 import json
 import logging
@@ -30,28 +31,28 @@ class JsonLines(logging.Handler):
         message = record.getMessage()
         if record.exc_info:
             message += "\n" + logging.Formatter().formatException(record.exc_info)
+        self.say(record.levelname, message, {"logger": record.name}, record.created)
+
+    def say(self, severity, message, fields, seconds=None):
+        moment = datetime.datetime.fromtimestamp(seconds or time.time(), datetime.timezone.utc)
         if len(message) > LONGEST:
             message = message[: LONGEST // 2] + "\n…\n" + message[-LONGEST // 2 :]
-        fields = {"logger": record.name, **(trace.get() or {})}
+        entry = {"severity": severity, "message": message, "time": moment.isoformat()}
+        line = _encode({**entry, **fields, **(trace.get() or {})}) + "\n"
         with self.lock:
-            self.write(record.levelname, message, record.created, fields)
-
-    def write(self, severity, message, seconds, fields):
-        moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-        entry = {"severity": severity, "message": message, "time": moment.isoformat(), **fields}
-        try:
-            self._stream.write(_encode(entry) + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            pass  # Nobody reads any more; there is no other place to say it.
+            try:
+                self._stream.write(line)
+                self._stream.flush()
+            except (OSError, ValueError):
+                pass  # Nobody reads any more; there is no other place to say it.
 
 
 class Lines(io.RawIOBase):
     """A stream, each line of which is logged: what print() and old libraries write."""
 
-    def __init__(self, name, level, descriptor):
+    def __init__(self, handler, severity, name, descriptor):
         super().__init__()
-        self._log, self._level = logging.getLogger(name), level
+        self._handler, self._severity, self._name = handler, severity, name
         self._descriptor = descriptor
         self._rest, self._lock = b"", threading.Lock()
 
@@ -72,15 +73,17 @@ class Lines(io.RawIOBase):
             # A carriage return takes back what a terminal shows.
             text = line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")
             if text.strip():
-                self._log.log(self._level, "%s", text)
+                # Not by a logger: what others hang on those may write to this stream.
+                self._handler.say(self._severity, text, {"logger": self._name})
         return len(data)
 
 
 def set_up():
     """From here on, all that Python code says is JSON.
 
-    A library in C that writes to the descriptors itself is not held up: Cloud
-    Logging takes its lines as text.
+    What a library in C writes to the descriptors itself is not held up: Cloud
+    Logging takes its lines as text. So does it with what Python says when it is
+    killed by a fault.
     """
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     handler = JsonLines(stream)
@@ -89,9 +92,15 @@ def set_up():
     logging.raiseExceptions = False
     # MLflow's own handler would write plain lines to stderr.
     os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
-    sys.stdout = _stream(Lines("stdout", logging.INFO, 1))
-    sys.stderr = _stream(Lines("stderr", logging.WARNING, 2))
+    sys.stdout = _stream(Lines(handler, "INFO", "stdout", 1))
+    sys.stderr = _stream(Lines(handler, "WARNING", "stderr", 2))
+    faulthandler.enable(2)
     threading.excepthook = _thread_failed
+    return handler
+
+
+def _stream(lines):
+    return io.TextIOWrapper(lines, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _thread_failed(args):
@@ -99,19 +108,13 @@ def _thread_failed(args):
     logging.getLogger("threading").error("thread '%s' failed", args.thread.name, exc_info=found)
 
 
-def _stream(lines):
-    return io.TextIOWrapper(lines, encoding="utf-8", errors="backslashreplace", line_buffering=True)
-
-
-def access(request, fields):
-    """An entry of Cloud Logging's own form for requests."""
+def access(handler, request, fields):
+    """An entry of Cloud Logging's own form for requests; a record of logging's
+    would cost more than starlette does."""
     status = request["status"]
     severity = "ERROR" if status >= 500 else "WARNING" if status >= 400 else "INFO"
     message = "{requestMethod} {requestUrl} {status}".format(**request)
-    # Not by a record: those cost more than starlette does.
-    [handler] = logging.root.handlers
-    with handler.lock:
-        handler.write(severity, message, time.time(), {"httpRequest": request, **(fields or {})})
+    handler.say(severity, message, {"httpRequest": request, **(fields or {})})
 
 
 def trace_fields(headers, project):

@@ -33,8 +33,8 @@ def answer(predictor, body, trace):
         return _failed(error)
     try:
         return 200, encode({"predictions": predictions})
-    except (TypeError, ValueError, RecursionError) as error:
-        LOG.error("the predictor answered with what is no JSON: %s", error)
+    except BaseException as error:  # noqa: BLE001: the thread must go on
+        LOG.error("the predictor answered with what is no JSON", exc_info=error)
         return 500, problem("the predictor answered with what is no JSON; the log says more")
 
 
@@ -51,6 +51,8 @@ def parse(body):
         raise BadRequest("the request is nested too deeply") from None
     except ValueError as error:
         raise BadRequest("the request is not JSON: {}".format(error)) from None
+    except MemoryError:
+        raise BadRequest("the request is larger than the memory") from None
     if not isinstance(request, dict) or "instances" not in request:
         raise BadRequest(_no_instances(request))
     instances, parameters = request["instances"], request.get("parameters")

@@ -17,14 +17,14 @@ KEEP_ALIVE = 620
 
 def main():
     """Serves until it is told to end; the exit status."""
-    logs.set_up()
+    log = logs.set_up()
     for number in (signal.SIGTERM, signal.SIGINT):
         # As process 1, Python would not hear them without a handler.
         signal.signal(number, lambda number, frame: sys.exit(0))
     try:
         options = settings.read()
         listener = _bind(options)
-        return _serve(options, listener)
+        return _serve(options, log, listener)
     except settings.BadSetting as error:
         LOG.critical("%s", error)
     except Exception as error:  # noqa: BLE001: a traceback is one entry of the log, too
@@ -46,7 +46,7 @@ def _bind(options):
     return listener
 
 
-def _serve(options, listener):
+def _serve(options, log, listener):
     paths.make_home()
     paths.add_site()
     # Only now is it known where they are.
@@ -61,7 +61,7 @@ def _serve(options, listener):
     workers = worker.Workers(options.threads)
     server = uvicorn.Server(
         uvicorn.Config(
-            app.make(options, model, workers),
+            app.make(options, log, model, workers),
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -77,9 +77,15 @@ def _serve(options, listener):
     # once more: these handlers make that harmless.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    # A process that a model forks ends by its signal like any other.
+    os.register_at_fork(after_in_child=_forget_signals)
     model.start()
     server.run(sockets=[listener])
     return _end(model, workers)
+
+
+def _forget_signals():
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _end(model, workers):
