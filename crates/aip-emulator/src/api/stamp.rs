@@ -12,6 +12,11 @@ pub(crate) fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
+/// The same where the API writes fractions, which tell what came first.
+pub(crate) fn precise_now() -> String {
+    humantime::format_rfc3339_micros(SystemTime::now()).to_string()
+}
+
 /// A number for names that carry their time: never the same twice.
 pub(crate) fn epoch_millis() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);

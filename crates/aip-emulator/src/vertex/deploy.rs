@@ -15,7 +15,7 @@ use super::router::Call;
 use super::server::{NotServing, Server};
 use super::split::read_new;
 use super::{resources, schema};
-use crate::api::stamp::now;
+use crate::api::stamp::precise_now;
 use crate::error::ApiError;
 use crate::say::say;
 use crate::state::App;
@@ -98,7 +98,7 @@ fn resolve(
     let display_name =
         spec.entry("displayName").or_insert_with(|| found.text("displayName").into());
     check_display_name("DeployedModel", display_name.as_str().unwrap_or_default())?;
-    Ok(Deployed { spec, model: id.to_owned(), version, create_time: now() })
+    Ok(Deployed { spec, model: id.to_owned(), version, create_time: precise_now() })
 }
 
 impl Deployment {

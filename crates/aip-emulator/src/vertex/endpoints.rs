@@ -15,7 +15,7 @@ use super::split::{self, Traffic};
 use super::versions::{check_etag, read_mask};
 use super::{list, schema, settings};
 use crate::api::mask;
-use crate::api::stamp::{etag, now};
+use crate::api::stamp::{etag, precise_now};
 use crate::error::ApiError;
 
 const FIELDS: [&str; 4] = ["endpoint", "displayName", "labels", "baseModelName"];
@@ -66,7 +66,7 @@ pub(super) fn create(call: &Call) -> Result<Response, ApiError> {
 }
 
 fn new(spec: Map<String, Value>) -> Endpoint {
-    let time = now();
+    let time = precise_now();
     Endpoint {
         spec,
         create_time: time.clone(),
@@ -129,7 +129,7 @@ pub(super) fn patch(call: &Call, id: &str) -> Result<Response, ApiError> {
 /// Marks a change.
 pub(super) fn touch(endpoint: &mut Endpoint) {
     endpoint.etag = etag();
-    endpoint.update_time = now();
+    endpoint.update_time = precise_now();
 }
 
 /// The long-running way to update, which is for one field only.

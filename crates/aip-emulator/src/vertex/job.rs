@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::model::extend;
 use super::names::Place;
 use super::operation::UNAVAILABLE;
-use crate::api::stamp::now;
+use crate::api::stamp::precise_now;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
@@ -56,7 +56,7 @@ impl State {
 
 impl Job {
     pub(super) fn new(spec: Map<String, Value>, model: String, version: u32) -> Self {
-        let time = now();
+        let time = precise_now();
         Self {
             spec,
             model,
@@ -73,7 +73,7 @@ impl Job {
     }
 
     pub(super) fn enter(&mut self, state: State) {
-        let time = now();
+        let time = precise_now();
         self.update_time.clone_from(&time);
         self.state = state;
         if state == State::Running {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::catalog::Catalog;
 use super::names::Place;
-use crate::api::stamp::{epoch_millis, now};
+use crate::api::stamp::{epoch_millis, precise_now};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Operation {
@@ -73,7 +73,7 @@ impl Operation {
     /// Ends it, unless a cancel was quicker.
     pub(super) fn finish(&mut self, outcome: Outcome) {
         if self.outcome.is_none() {
-            self.metadata["genericMetadata"]["updateTime"] = now().into();
+            self.metadata["genericMetadata"]["updateTime"] = precise_now().into();
             self.outcome = Some(outcome);
         }
     }
@@ -83,7 +83,7 @@ impl Catalog {
     /// Enters an operation with metadata of this type, and gives its id.
     pub(super) fn begin(&mut self, place: &Place, target: &str, metadata: &str) -> String {
         let id = new_id();
-        let time = now();
+        let time = precise_now();
         let generic = json!({ "genericMetadata": { "createTime": time, "updateTime": time } });
         let metadata = with_type(metadata, generic);
         let operation = Operation { target: target.to_owned(), metadata, outcome: None };

@@ -15,7 +15,7 @@ use super::refusal::{check_labels, exists, invalid, no_model};
 use super::router::Call;
 use super::{container_spec, schema};
 use crate::api::refusal::unimplemented;
-use crate::api::stamp::{etag, now};
+use crate::api::stamp::{etag, precise_now};
 use crate::error::ApiError;
 use crate::registry::Registry;
 use crate::say::say;
@@ -120,7 +120,7 @@ impl Upload {
         artifacts: Option<String>,
         image: Option<String>,
     ) -> Value {
-        let time = now();
+        let time = precise_now();
         let new =
             || Model { create_time: time.clone(), versions: BTreeMap::new(), last_version: 0 };
         let models = &mut catalog.at_mut(&self.place).models;

@@ -10,7 +10,7 @@ use super::refusal::{check_labels, invalid, stale};
 use super::router::Call;
 use super::{models, schema};
 use crate::api::mask;
-use crate::api::stamp::{etag, now};
+use crate::api::stamp::{etag, precise_now};
 use crate::error::ApiError;
 
 /// Everything else of a model is immutable.
@@ -35,7 +35,7 @@ pub(super) fn patch(call: &Call, name: &str) -> Result<Response, ApiError> {
                 mask::apply(&mut version.spec, field, &patch);
             }
             version.etag = etag();
-            version.update_time = now();
+            version.update_time = precise_now();
         }
         models::show(catalog, &call.place, id, wanted)
     })?;
@@ -102,7 +102,7 @@ pub(super) fn merge_aliases(call: &Call, name: &str) -> Result<Response, ApiErro
         }
         if let Some(version) = model.versions.get_mut(&number) {
             version.etag = etag();
-            version.update_time = now();
+            version.update_time = precise_now();
         }
         models::show(catalog, &call.place, id, Some(&number.to_string()))
     })?;
