@@ -59,8 +59,9 @@ impl<'a> Deployed<'a> {
         self.0["model"].as_str().unwrap_or_default()
     }
 
+    /// Without its Z, so that it compares with one that has no fraction.
     pub fn create_time(self) -> &'a str {
-        self.0["createTime"].as_str().unwrap_or_default()
+        self.0["createTime"].as_str().unwrap_or_default().trim_end_matches('Z')
     }
 
     /// Whether it is version `number` of `model`, a model's name.
@@ -81,7 +82,7 @@ mod tests {
     fn versions_are_found_by_name_and_the_newest_of_two_wins() {
         let endpoint = Endpoint(json!({
             "deployedModels": [
-                {"id": "9", "displayName": "v2", "createTime": "2026-11-22T10:00:00Z",
+                {"id": "9", "displayName": "v2", "createTime": "2026-11-21T10:00:00.5Z",
                     "model": "projects/1/locations/l/models/iris@4", "modelVersionId": "4"},
                 {"id": "7", "displayName": "v2", "createTime": "2026-11-21T10:00:00Z",
                     "model": "projects/1/locations/l/models/iris@3"},

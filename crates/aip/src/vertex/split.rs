@@ -79,11 +79,26 @@ fn scaled(split: &BTreeMap<String, u8>, total: u8) -> BTreeMap<String, u8> {
     by_loss.sort_by_key(|(_, part)| std::cmp::Reverse(part % sum));
     let given: u32 = by_loss.iter().map(|(_, part)| part / sum).sum();
     let missing = usize::try_from(u32::from(total) - given).unwrap_or(0);
-    let parts = by_loss.into_iter().enumerate().map(|(index, (id, part))| {
-        let percent = part / sum + u32::from(index < missing);
-        (id.clone(), u8::try_from(percent).unwrap_or(total))
+    let parts = by_loss.iter().enumerate();
+    let mut parts: Vec<_> =
+        parts.map(|(index, (_, part))| part / sum + u32::from(index < missing)).collect();
+    spare_the_last(&mut parts);
+    let percents = by_loss.iter().zip(parts).map(|((id, _), part)| {
+        let percent = u8::try_from(part).unwrap_or(total);
+        ((*id).clone(), percent)
     });
-    parts.filter(|(_, percent)| *percent > 0).collect()
+    percents.filter(|(_, percent)| *percent > 0).collect()
+}
+
+/// Who is rounded to nothing gets one percent of who has the most: a version that
+/// has requests does not lose the last of them unnoticed.
+fn spare_the_last(parts: &mut [u32]) {
+    while let Some(none) = parts.iter().position(|part| *part == 0) {
+        let rich = (0..parts.len()).filter(|index| parts[*index] > 1);
+        let Some(most) = rich.max_by_key(|index| parts[*index]) else { return };
+        parts[most] -= 1;
+        parts[none] += 1;
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +120,18 @@ mod tests {
         assert_eq!(Split::default().with("3", 10), Split::all_to("3"));
         let thirds = split(&json!({"1": 34, "2": 33, "3": 33})).with("4", 1);
         assert_eq!(thirds.0.values().map(|percent| u32::from(*percent)).sum::<u32>(), 100);
+    }
+
+    #[test]
+    fn nobody_loses_the_last_while_there_is_enough() {
+        let before = split(&json!({"1": 98, "2": 1, "3": 1}));
+        assert_eq!(before.with("4", 60), split(&json!({"1": 38, "2": 1, "3": 1, "4": 60})));
+        assert_eq!(before.with("4", 98).0.len(), 3);
+        for percent in 1..=97 {
+            let after = before.with("4", percent).0;
+            let sum: u32 = after.values().map(|percent| u32::from(*percent)).sum();
+            assert_eq!((sum, after.len(), after["4"]), (100, 4, percent));
+        }
     }
 
     #[test]
