@@ -1,5 +1,6 @@
 //! What went wrong with a request for predictions, and what to do about it.
 
+use deployment::Explain;
 use gcp::Error;
 use serde_json::Value;
 use stage::Failure;
@@ -25,23 +26,29 @@ pub(crate) fn ai_platform(error: Error, context: String) -> Failure {
 
 pub(crate) fn vertex(error: Error, context: String) -> Failure {
     let status = error.status();
-    let own = own_text(&error);
     let (message, is_too_large) = (lower(&error), is_too_large(&error));
-    let failure = Failure::from(error).context(context);
-    if let Some(text) = own {
-        return predictor(failure.because(text));
-    }
+    let own = own_text(&error);
+    let is_own = own.is_some();
+    let failure = match (own, status) {
+        // What is around it is the service's wrapping.
+        (Some(text), Some(status)) => Failure::new(error.kind(), context)
+            .because(format!("the container answered {status}: {text}")),
+        _ => Failure::from(error).context(context),
+    };
     match status {
+        _ if is_too_large && !is_own => {
+            failure.hint("the answer to one instance may be too large, too: have it say less")
+        }
         Some(400) if message.contains("no deployed model") => {
             failure.hint("nothing is deployed there yet: run aip-version create")
         }
-        Some(400) if message.contains("traffic") => {
+        Some(400) if message.contains("traffic assigned") || message.contains("traffic_split") => {
             failure.hint("give a version its traffic: aip-version traffic promote --version-name V")
         }
-        _ if is_too_large => {
-            failure.hint("the answer to one instance may be too large, too: have it say less")
+        Some(400) if message.contains("explanation") => {
+            failure.hint("set spec.vertex.model.explanationSpec before aip-version create")
         }
-        Some(400) => predictor(failure),
+        Some(400 | 422) => predictor(failure),
         Some(403) => failure
             .hint("the caller needs aiplatform.endpoints.predict; roles/aiplatform.user has it"),
         Some(404) => failure.hint("see what is there: aip-model list, aip-version list"),
@@ -51,7 +58,7 @@ pub(crate) fn vertex(error: Error, context: String) -> Failure {
         ),
         Some(501) => failure.hint("the deployed models do not answer in this way"),
         Some(502..=504) => failure.hint(
-            "the container did not answer; it may still be loading its model: \
+            "the container may still be loading its model, or take too long: \
              run it again later, and look at its log in Cloud Logging",
         ),
         _ => failure,
@@ -97,10 +104,14 @@ mod tests {
     fn the_container_is_heard_through_the_service() {
         let wrapped = r#"{"error": {"code": 400, "status": "FAILED_PRECONDITION",
             "message": "{\"error\": \"no column 'x'\"}"}}"#;
-        assert!(shown(400, wrapped).contains("\"no column 'x'\""), "{}", shown(400, wrapped));
+        assert!(shown(400, wrapped).contains("400: no column 'x'\""), "{}", shown(400, wrapped));
+        assert!(!shown(400, wrapped).contains("FAILED_PRECONDITION"));
         let plain = r#"{"error": "no column 'x'"}"#;
         assert!(shown(400, plain).contains("no column 'x'"));
         assert!(shown(400, plain).contains("signature"));
+        let loading = r#"{"error": {"code": 503, "message": "{\"error\": \"loading\"}"}}"#;
+        assert!(shown(503, loading).contains("Cloud Logging"));
+        assert!(!shown(503, loading).contains("signature"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Wanted {
 
 /// `VERSION=PERCENT` of a flag.
 pub(super) fn share(text: &str) -> Result<(String, u8), String> {
-    let (version, percent) = text.split_once('=').ok_or("a share has the form VERSION=PERCENT")?;
+    let (version, percent) = text.rsplit_once('=').ok_or("a share has the form VERSION=PERCENT")?;
     let percent = percent.trim_end_matches('%').parse().ok().filter(|percent| *percent <= 100);
     let percent = percent.ok_or("the percent is a whole number from 0 to 100")?;
     if version.is_empty() {
