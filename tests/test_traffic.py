@@ -6,6 +6,8 @@ import json
 import pytest
 
 from support.between import Between
+from support.outcome import run
+from support.places import tool
 from support.version import Versions
 
 ENDPOINT = "/v1/projects/emulator/locations/us-central1/endpoints"
@@ -198,6 +200,21 @@ def test_a_container_that_can_be_invoked_is_asked_where_it_is(versions):
     versions.create(document, "--canary", "10", model_args=dedicated)
     asked = [one["path"] for one in versions.emulator.requests() if "/invoke/" in one["path"]]
     assert any(f"/endpoints/{versions.model}/deployedModels/" in path for path in asked)
+
+
+def test_a_canary_that_was_killed_is_run_again(versions, env):
+    """At several moments of it; what it was asked at does not stay."""
+    versions.deploy("v1", 2)
+    document = versions.document("v2", 3, **RECORDED)
+    model = versions.outcome("aip-model", "create", stdin=document, env=versions.env).stdout
+    for seconds in (0.3, 0.6, 0.9, 1.2):
+        run(
+            ["timeout", "-s", "KILL", str(seconds), tool("aip-version"), "create", "--canary", "10"],
+            env=env | versions.env, cwd=versions.outcome.directory, stdin=model,
+        )
+    versions.create(document, "--canary", "10")
+    assert versions.traffic()["traffic"] == {"v1": 90, "v2": 10}
+    assert left(versions) == []
 
 
 def left(versions):
