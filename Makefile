@@ -1,5 +1,6 @@
 # make           build the tools
-# make demo      a model's whole way, on this machine alone
+# make demo      a model's whole way, on this machine alone, to Vertex AI;
+#                AIP_TARGET=ai-platform: to the service before it
 # make test      everything that is tested; sets up what it needs
 # make check     formatting, lints, generated documents
 # make bench     figures, against the same work in Python
@@ -157,7 +158,8 @@ SETTINGS := project_id production_bucket production_route run_id tracking_uri \
   prediction_script setup_file tmp_dir model_name version_name \
   MLFLOW_TRACKING_URI GOOGLE_CLOUD_PROJECT CLOUDSDK_CORE_PROJECT STORAGE_EMULATOR_HOST \
   CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE CLOUDSDK_API_ENDPOINT_OVERRIDES_ML \
-  GOOGLE_CLOUD_REGION CLOUDSDK_AI_REGION
+  CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM GOOGLE_CLOUD_REGION CLOUDSDK_AI_REGION \
+  AIP_TARGET AIP_IMAGE_REPOSITORY AIP_BASE_IMAGE
 $(OUT)/0-settings: FORCE
 	@mkdir -p $(@D)
 	digest=$$(for name in $(SETTINGS); do echo "$$name=$${!name-}"; done | sha256sum)

@@ -9,14 +9,16 @@ from support.places import BIN, ROOT, python
 
 
 @pytest.mark.timeout(600)
-def test_the_demo(env):
+@pytest.mark.parametrize("target", ["vertex", "ai-platform"])
+def test_the_demo(env, target):
     done = subprocess.run(
-        [ROOT / "scripts/demo"], env=env | {"BIN": str(BIN)},
+        [ROOT / "scripts/demo"], env=env | {"BIN": str(BIN), "AIP_TARGET": target},
         capture_output=True, text=True, timeout=550, check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-5000:]}"
     assert "are those of the model itself" in done.stdout
     assert '"predictions"' in done.stdout
+    assert ("without Docker" in done.stdout) == (target == "vertex")
 
 
 def test_a_demo_whose_server_does_not_start_shows_why(env, tmp_path):

@@ -56,7 +56,8 @@ def test_every_block_runs(page, checkout, env, mlflow_server):
     script = re.sub(r"(localhost|127\.0\.0\.1):5000", server, script)
     done = subprocess.run(
         [tool("aip-emulator"), "run", "--bucket", "models", "--", "bash", "-c", script],
-        env=env | {"CARGO": os.environ.get("CARGO", "cargo")},
+        env={name: value for name, value in env.items() if name != "AIP_TARGET"}
+        | {"CARGO": os.environ.get("CARGO", "cargo")},
         cwd=checkout, capture_output=True, text=True, timeout=800, check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-5000:]}"

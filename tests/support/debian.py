@@ -28,46 +28,34 @@ def program(name, package=None):
     if here := shutil.which(name):
         return Program(here, "")
     root = CACHE / (package or name)
-    fetch([package or name], root, root)
+    if not (root / "complete").exists():
+        fetch(package or name, root)
     libraries = [str(path) for path in (root / "usr/lib").glob("*-linux-gnu")]
     return Program(str(root / "usr/bin" / name), os.pathsep.join(libraries))
 
 
-def tree(name, *packages):
-    """A file system of packages and all that they need, whatever is installed
-    here: nothing in it was set up, which unpacked programs seldom need."""
-    place = CACHE / name
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "status").touch()
-    fetch(packages, place, place / "tree", "-o", f"Dir::State::status={place}/status")
-    return place / "tree"
-
-
-def fetch(packages, place, root, *options):
-    """Unpacks packages into a root, with a place to work in."""
-    if (place / "complete").exists():
-        return
+def fetch(package, root):
     if not shutil.which("apt-get"):
-        pytest.skip(f"{packages[0]} comes from Debian, and there is no apt-get here")
+        pytest.skip(f"{package} comes from Debian, and there is no apt-get here")
     root.mkdir(parents=True, exist_ok=True)
-    with open(place / "lock", "w") as lock:
+    with open(root / "lock", "w") as lock:
         # Another run may be at it.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (place / "complete").exists():
+        if (root / "complete").exists():
             return
-        found = missing(packages, options) or missing(packages, (*options, *own_lists(place)))
-        for deb in download(found, place):
+        packages = missing(package, ()) or missing(package, own_lists(root))
+        for deb in download(packages, root):
             subprocess.run(["dpkg-deb", "-x", deb, root], check=True)
             deb.unlink()
-        (place / "complete").touch()
+        (root / "complete").touch()
 
 
-def missing(packages, options):
-    """The packages and what they need that is not installed, with the options
-    that apt-get finds them by; nothing where it does not know them."""
+def missing(package, options):
+    """The package and what it needs that is not installed, with the options
+    that apt-get finds them by; nothing where it knows no such package."""
     done = subprocess.run(
         ["apt-get", *options, "-o", "Debug::NoLocking=true", "--no-install-recommends", "-y",
-         "--print-uris", "install", *packages],
+         "--print-uris", "install", package],
         capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"}, check=False,
     )
     if done.returncode:

@@ -25,10 +25,16 @@ class Emulator:
         self.directory = directory
         self.ready = json.loads(self.process.line(timeout=30))
         self.url = self.ready["url"]
+        host = self.url.removeprefix("http://")
         self.env = {
             "STORAGE_EMULATOR_HOST": self.url,
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{self.url}/storage/v1/",
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{self.url}/",
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{self.url}/",
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBUILD": f"{self.url}/",
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING": f"{self.url}/",
+            "AIP_IMAGE_REPOSITORY": f"{host}/emulator/models",
+            "AIP_BASE_IMAGE": f"{host}/library/python:{{python}}-slim",
             "CLOUDSDK_CORE_PROJECT": "emulator",
             "GOOGLE_CLOUD_PROJECT": "emulator",
         }

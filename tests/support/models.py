@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-KINDS = ["sklearn", "bare", "pyfunc", "xgboost"]
+KINDS = ["sklearn", "pickled", "bare", "pyfunc", "xgboost"]
 
 CODE = """
 def shout(text):
@@ -50,6 +50,22 @@ def sklearn():
     model = LogisticRegression(max_iter=200).fit(data, target)
     mlflow.sklearn.log_model(
         model, **where(), signature=infer_signature(data, model.predict(data)), input_example=data[:2]
+    )
+    rows = data.iloc[::30]
+    return {"instances": rows.values.tolist()}, lambda loaded: loaded.predict(rows)
+
+
+def pickled():
+    """Not as skops, which is MLflow 3's default."""
+    import mlflow
+    from mlflow.models import infer_signature
+    from sklearn.linear_model import Ridge
+
+    data, target = iris()
+    model = Ridge().fit(data, target)
+    mlflow.sklearn.log_model(
+        model, **where(), signature=infer_signature(data, model.predict(data)),
+        serialization_format="pickle",
     )
     rows = data.iloc[::30]
     return {"instances": rows.values.tolist()}, lambda loaded: loaded.predict(rows)

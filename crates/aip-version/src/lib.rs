@@ -7,7 +7,6 @@ mod create;
 mod default;
 mod delete;
 mod flags;
-mod migrate;
 mod query;
 mod traffic;
 mod vertex;

@@ -166,8 +166,7 @@ fn check_name(target: Target, what: &str, name: &str) -> Result<(), Failure> {
     let (fits, form) = match target {
         Target::AiPlatform => (is_name(name), "a letter, then letters, digits and underscores"),
         Target::Vertex => (
-            // The service gives "default" away itself.
-            is_alias(name) && name != "default",
+            is_alias(name),
             "a lower-case letter, then letters, digits and '-', a lower-case letter or a digit last",
         ),
     };

@@ -91,7 +91,7 @@ pub enum Target {
 
 impl Target {
     /// Where a deployment goes that does not say.
-    pub const DEFAULT: Self = Self::AiPlatform;
+    pub const DEFAULT: Self = Self::Vertex;
 
     pub fn as_str(self) -> &'static str {
         match self {

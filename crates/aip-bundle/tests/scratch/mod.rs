@@ -70,6 +70,7 @@ impl Scratch {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("tmp_dir", self.path("kept"))
+            .env("AIP_TARGET", "ai-platform")
             .envs(env.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
