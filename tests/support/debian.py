@@ -28,34 +28,46 @@ def program(name, package=None):
     if here := shutil.which(name):
         return Program(here, "")
     root = CACHE / (package or name)
-    if not (root / "complete").exists():
-        fetch(package or name, root)
+    fetch([package or name], root, root)
     libraries = [str(path) for path in (root / "usr/lib").glob("*-linux-gnu")]
     return Program(str(root / "usr/bin" / name), os.pathsep.join(libraries))
 
 
-def fetch(package, root):
+def tree(name, *packages):
+    """A file system of packages and all that they need, whatever is installed
+    here: nothing in it was set up, which unpacked programs seldom need."""
+    place = CACHE / name
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "status").touch()
+    fetch(packages, place, place / "tree", "-o", f"Dir::State::status={place}/status")
+    return place / "tree"
+
+
+def fetch(packages, place, root, *options):
+    """Unpacks packages into a root, with a place to work in."""
+    if (place / "complete").exists():
+        return
     if not shutil.which("apt-get"):
-        pytest.skip(f"{package} comes from Debian, and there is no apt-get here")
+        pytest.skip(f"{packages[0]} comes from Debian, and there is no apt-get here")
     root.mkdir(parents=True, exist_ok=True)
-    with open(root / "lock", "w") as lock:
+    with open(place / "lock", "w") as lock:
         # Another run may be at it.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (root / "complete").exists():
+        if (place / "complete").exists():
             return
-        packages = missing(package, ()) or missing(package, own_lists(root))
-        for deb in download(packages, root):
+        found = missing(packages, options) or missing(packages, (*options, *own_lists(place)))
+        for deb in download(found, place):
             subprocess.run(["dpkg-deb", "-x", deb, root], check=True)
             deb.unlink()
-        (root / "complete").touch()
+        (place / "complete").touch()
 
 
-def missing(package, options):
-    """The package and what it needs that is not installed, with the options
-    that apt-get finds them by; nothing where it knows no such package."""
+def missing(packages, options):
+    """The packages and what they need that is not installed, with the options
+    that apt-get finds them by; nothing where it does not know them."""
     done = subprocess.run(
         ["apt-get", *options, "-o", "Debug::NoLocking=true", "--no-install-recommends", "-y",
-         "--print-uris", "install", package],
+         "--print-uris", "install", *packages],
         capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"}, check=False,
     )
     if done.returncode:

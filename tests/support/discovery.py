@@ -51,33 +51,38 @@ ERROR = {
 }
 
 
-def json_schema(node, *, request):
-    """A node of a discovery schema as JSON Schema. What the service alone
-    writes (`readOnly`) does not belong into a request."""
+def json_schema(node, kind):
+    """A node of a discovery schema as JSON Schema, for what is sent ("request",
+    "patch") or comes back ("answer"). What the service alone writes (`readOnly`)
+    does not belong into a request; a patch may carry it."""
     if "$ref" in node:
         return {"$ref": f"#/$defs/{node['$ref']}"}
-    kind = node.get("type")
-    if kind == "any":
+    basic = node.get("type")
+    if basic == "any":
         return {}
-    schema = {"type": kind}
-    if kind == "object":
+    schema = {"type": basic}
+    if basic == "object":
         properties = node.get("properties", {})
         schema["properties"] = {
-            name: json_schema(child, request=request)
+            name: json_schema(child, kind)
             for name, child in properties.items()
-            if not (request and is_output(child))
+            if not (kind == "request" and is_output(child))
         }
         others = node.get("additionalProperties")
-        schema["additionalProperties"] = json_schema(others, request=request) if others else False
-    elif kind == "array":
-        schema["items"] = json_schema(node["items"], request=request)
-    elif kind == "string" and node.get("format") in FORMATS:
+        schema["additionalProperties"] = json_schema(others, kind) if others else False
+    elif basic == "array":
+        schema["items"] = json_schema(node["items"], kind)
+    elif basic == "string" and node.get("format") in FORMATS:
         schema["pattern"] = FORMATS[node["format"]]
-        if request and node["format"] in ("int64", "uint64"):
+        if kind != "answer" and node["format"] in ("int64", "uint64"):
             # Google reads either, and its own clients send either.
             schema["type"] = ["string", "integer"]
     if "enum" in node:
         schema["enum"] = node["enum"]
+        if kind != "answer":
+            # Google's own clients send the numbers behind the words.
+            schema["type"] = ["string", "integer"]
+            schema["enum"] = node["enum"] + list(range(64))
     return schema
 
 
@@ -137,21 +142,17 @@ class Api:
         self.service_path = "/" + document["servicePath"]
         self.parameters = document["parameters"]
         self.methods = [Method(self, described) for described in methods(document)]
-        self.definitions = {
-            request: {
-                name: json_schema(schema, request=request)
-                for name, schema in document["schemas"].items()
-            }
-            for request in (True, False)
-        }
+        self.schemas = document["schemas"]
 
     @functools.cache
-    def validator(self, name, request):
-        schema = {"$ref": f"#/$defs/{name}", "$defs": self.definitions[request]}
+    def validator(self, name, kind):
+        needed = closure(self.schemas, name)
+        definitions = {name: json_schema(self.schemas[name], kind) for name in needed}
+        schema = {"$ref": f"#/$defs/{name}", "$defs": definitions}
         return jsonschema.Draft202012Validator(schema)
 
-    def problems(self, name, value, *, request):
-        for error in self.validator(name, request).iter_errors(value):
+    def problems(self, name, value, kind):
+        for error in self.validator(name, kind).iter_errors(value):
             yield f"{name}{error.json_path[1:]}: {error.message}"
 
 
@@ -169,6 +170,27 @@ EMPTY = {"GoogleProtobuf__Empty", "GoogleProtobufEmpty"}
 HTTP_BODY = {"GoogleApi__HttpBody", "GoogleApiHttpBody"}
 
 
+def closure(schemas, name):
+    """A schema's name, and the names of all that it is made of."""
+    found, todo = set(), [name]
+    while todo:
+        if (name := todo.pop()) not in found:
+            found.add(name)
+            todo += references(schemas[name])
+    return found
+
+
+def references(node):
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for child in node.values():
+            yield from references(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from references(child)
+
+
 def methods(node):
     yield from node.get("methods", {}).values()
     for resource in node.get("resources", {}).values():
@@ -177,14 +199,19 @@ def methods(node):
 
 @functools.cache
 def apis():
-    names = ("ml.v1", "storage.v1", "aiplatform.v1", "cloudbuild.v1", "sts.v1", "iamcredentials.v1")
+    # The newer of two first: where both have a method, it has more parameters.
+    names = (
+        "aiplatform.v1", "ml.v1", "storage.v1", "cloudbuild.v1", "logging.v2", "sts.v1",
+        "iamcredentials.v1",
+    )
     return [Api(name) for name in names]
 
 
 @functools.lru_cache(maxsize=4096)
 def find(verb, path):
     """Of several, the one that says most: a name may be taken for one with a
-    verb after it."""
+    verb after it. Google's clients ask Vertex AI under other roots as well."""
+    path = re.sub(r"^/(v1beta1|ui)/", "/v1/", path)
     found = [
         (api, method) for api in apis() for method in api.methods if method.matches(verb, path)
     ]
@@ -194,6 +221,8 @@ def find(verb, path):
 def query_problems(method, query):
     for name, value in parse_qsl(query, keep_blank_values=True):
         parameter = method.parameters.get(name)
+        if name == "$alt":
+            continue  # Google's generated clients: how enumerations are written.
         if parameter is None:
             yield f"unknown query parameter '{name}'"
         # gcloud writes them as Python does.
@@ -220,7 +249,7 @@ def body_problems(api, method, entry):
         if is_patch or method.id.startswith("iamcredentials."):
             body = without_nulls(body)
         # A patch may carry what it does not mask, and the default version's name.
-        yield from api.problems(method.request, body, request=not is_patch)
+        yield from api.problems(method.request, body, "patch" if is_patch else "request")
 
 
 def without_nulls(value):
@@ -234,9 +263,11 @@ def answer_problems(api, method, entry):
     status, body = entry["status"], entry.get("responseBody")
     is_media = "alt=media" in entry.get("query", "") or entry["path"].startswith("/download/")
     if status >= 400:
-        # Media has no envelope to put an error in; RFC 6749 has another.
+        # Media has no envelope to put an error in, nor has a model; RFC 6749 has
+        # another.
         is_oauth = method.id.startswith("sts.")
-        if status != 499 and not is_media and not is_oauth and method.response not in HTTP_BODY:
+        is_model = method.request in CONTENT
+        if status != 499 and not (is_media or is_oauth or is_model):
             for error in jsonschema.Draft202012Validator(ERROR).iter_errors(body):
                 yield f"error{error.json_path[1:]}: {error.message}"
             error = body.get("error") if isinstance(body, dict) else None
@@ -251,7 +282,7 @@ def answer_problems(api, method, entry):
         if body is None:
             yield f"no {method.response} in the answer"
             return
-        yield from api.problems(method.response, body, request=False)
+        yield from api.problems(method.response, body, "answer")
         yield from typed_problems(api, body)
 
 
@@ -272,8 +303,13 @@ def typed_problems(api, body):
             continue
         name = TYPES[f"{prefix}."] + name
         # Of some metadata the discovery document has no schema.
-        if name in api.definitions[False]:
-            yield from api.problems(name, rest, request=False)
+        if name in api.schemas:
+            yield from api.problems(name, rest, "answer")
+
+
+ROOTS = (
+    "/v1/", "/v1beta1/", "/ui/", "/v2/entries", "/storage/", "/upload/", "/resumable/", "/download/",
+)
 
 
 def entry_problems(entry):
@@ -281,8 +317,8 @@ def entry_problems(entry):
     path = entry["path"]
     if path == "/v1/oauthtoken":
         return  # The Security Token Service has it, its document has not.
-    if not path.startswith(("/v1/", "/storage/", "/upload/", "/resumable/", "/download/")):
-        return  # No API of Google's: tokens, faults, health.
+    if not path.startswith(ROOTS):
+        return  # No API of Google's: tokens, faults, health, images.
     api, method = find(entry["method"], path)
     query = entry.get("query") or ""
     if method is None and "upload_id=" in query:

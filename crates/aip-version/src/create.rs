@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use aip::{Place, given, refuse_flags};
+use deployment::Target;
 use stage::{Failure, Output, Process};
 
 use crate::flags::Flags;
-use crate::{ai_platform, canary, vertex};
+use crate::{ai_platform, canary, migrate, vertex};
 
 pub(crate) const STAGE: &str = "version";
 
@@ -18,6 +19,10 @@ pub(crate) const AGAIN: &str = "run the same command again: it takes the version
 /// Reads a Deployment on stdin and writes it on stdout with `stages.version`
 /// filled in. A version of this name that was made of the same bundle is taken
 /// up where it is, so that the command can be run again whatever happened.
+///
+/// With --target vertex, a document about AI Platform, or the record of a version
+/// there as `aip-version get` prints it, gives the same model on Vertex AI: the
+/// stages that its image takes are run first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,7 +30,8 @@ Examples:
   aip-version create --version-name v2 --canary 10 <4-model.json
   aip-version create --no-wait <4-model.json >5-version.json; aip-version wait <5-version.json
   aip-version create --replace --machine-type n1-standard-4 --max-replicas 4 <4-model.json
-  aip-version create --target ai-platform --set-default <4-model.json")]
+  aip-version create --target ai-platform --set-default <4-model.json
+  aip-version get --target ai-platform --document old.json | aip-version create --target vertex")]
 pub(crate) struct Args {
     /// Do not wait; `aip-version wait` takes it up, from any machine
     #[arg(long)]
@@ -67,9 +73,19 @@ pub(crate) fn run(
     version: &aip::VersionOptions,
     args: &Args,
 ) -> Result<Output, Failure> {
-    let mut document = process.read_document()?;
-    document.modelled()?;
+    let (mut document, record) = migrate::read(process)?;
+    let before = document.spec.target.or(record.as_ref().map(|_| Target::AiPlatform));
     let place = options.place(&mut document.spec)?;
+    if place.target() == Target::Vertex && migrate::is_due(before, &document) {
+        if version.version_name.is_some() {
+            version.require_new(&mut document.spec)?;
+        }
+        document = migrate::migrate(process, options, document, record.as_ref())?;
+    } else if record.is_some() {
+        return Err(Failure::input("stdin is the record of a version of AI Platform")
+            .hint("bring it to Vertex AI with --target vertex"));
+    }
+    document.modelled()?;
     let version = version.require_new(&mut document.spec)?;
     document.forget_results(STAGE);
     let foreign = match &place {

@@ -7,6 +7,7 @@ mod create;
 mod default;
 mod delete;
 mod flags;
+mod migrate;
 mod query;
 mod traffic;
 mod vertex;

@@ -166,7 +166,8 @@ fn check_name(target: Target, what: &str, name: &str) -> Result<(), Failure> {
     let (fits, form) = match target {
         Target::AiPlatform => (is_name(name), "a letter, then letters, digits and underscores"),
         Target::Vertex => (
-            is_alias(name),
+            // The service gives "default" away itself.
+            is_alias(name) && name != "default",
             "a lower-case letter, then letters, digits and '-', a lower-case letter or a digit last",
         ),
     };

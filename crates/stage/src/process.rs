@@ -25,7 +25,23 @@ impl Process {
             return Err(Failure::input("stdin is a terminal, not a document")
                 .hint("pipe the stage before into it, or give it a file: < document.json"));
         }
-        self.parse("stdin", &mut self.stdin())
+        self.parse("stdin", &read("stdin", &mut self.stdin())?)
+    }
+
+    /// The same where something else may stand for a document: what `other`
+    /// makes of input that is none.
+    pub fn read_document_or(
+        &self,
+        other: impl FnOnce(&[u8]) -> Option<Deployment>,
+    ) -> Result<Deployment, Failure> {
+        if self.stdin_is_terminal {
+            return self.read_document();
+        }
+        let bytes = read("stdin", &mut self.stdin())?;
+        match other(&bytes) {
+            Some(document) => Ok(self.inherit(document)),
+            None => self.parse("stdin", &bytes),
+        }
     }
 
     /// The document in a file; `-` is stdin.
@@ -35,7 +51,8 @@ impl Process {
         }
         let mut file = std::fs::File::open(path)
             .map_err(|error| Failure::failed(format!("cannot open '{path}'")).cause(&error))?;
-        self.parse(&format!("'{path}'"), &mut file)
+        let subject = format!("'{path}'");
+        self.parse(&subject, &read(&subject, &mut file)?)
     }
 
     /// A document where one is named, else an empty one.
@@ -52,13 +69,8 @@ impl Process {
         std::mem::replace(&mut *stdin, Box::new(std::io::empty()))
     }
 
-    fn parse(&self, subject: &str, input: &mut dyn Read) -> Result<Deployment, Failure> {
-        let mut bytes = Vec::new();
-        input
-            .take(MAX_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Failure::failed(format!("cannot read {subject}")).cause(&error))?;
-        let document = Deployment::parse(&bytes).map_err(|error| match error {
+    fn parse(&self, subject: &str, bytes: &[u8]) -> Result<Deployment, Failure> {
+        let document = Deployment::parse(bytes).map_err(|error| match error {
             InputError::Empty => Failure::from(error),
             other => Failure::from(other).context(format!("cannot use the document on {subject}")),
         })?;
@@ -108,4 +120,14 @@ impl Process {
             && self.common.log_format == LogFormat::Text
             && std::io::stderr().is_terminal()
     }
+}
+
+/// No more than one byte above what a document may have.
+fn read(subject: &str, input: &mut dyn Read) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    input
+        .take(MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::failed(format!("cannot read {subject}")).cause(&error))?;
+    Ok(bytes)
 }

@@ -3,7 +3,6 @@
 use aip::vertex::{Endpoint, Place};
 use deployment::Deployment;
 use log::info;
-use serde_json::json;
 use stage::{Failure, Process};
 
 use super::job::Job;
@@ -36,7 +35,7 @@ pub(crate) fn create(
         timeout: args.timeout(),
     };
     if document.spec.dry_run {
-        show(&job, document)?;
+        show(&job, document);
         if let Some(canary) = canary {
             canary.would(process, version);
         }
@@ -90,19 +89,21 @@ fn settle_traffic(job: &Job, id: &str) -> Result<Endpoint, Failure> {
     if replaces || percent.is_some() { deploy::read(job) } else { Ok(endpoint) }
 }
 
-/// The requests of a dry run, of an endpoint to which nothing is deployed.
-fn show(job: &Job, document: &mut Deployment) -> Result<(), Failure> {
+/// The requests of a dry run, as if nothing were deployed to the endpoint.
+fn show(job: &Job, document: &mut Deployment) {
     let wanted = resource::with_id(&job.deployed, &job.place.version_name(job.version));
-    let deploy = deploy::request(job, &wanted, &Endpoint(json!({})))?;
+    let deploy = deploy::request(job, &wanted, true);
     for request in [upload::request(job), deploy] {
         job.process.would(&job.place.service.api().describe(&request));
+    }
+    if let Some(percent @ 1..100) = job.traffic {
+        job.process.would(&format!("give version '{}' {percent} % of the traffic", job.version));
     }
     let id = wanted["id"].as_str().unwrap_or_default();
     record::running(document, job.place, job.version, id, None);
     let stage = document.stages.version.get_or_insert_default();
     stage.state = "DRY_RUN".into();
     stage.created = false;
-    Ok(())
 }
 
 pub(super) fn announce(place: &Place, version: &str, id: &str, endpoint: &Endpoint) {

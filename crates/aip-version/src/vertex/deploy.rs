@@ -38,8 +38,9 @@ pub(super) fn begin(job: &Job, number: &str) -> Result<Begun, Failure> {
     if let Some(id) = found(job, &endpoint, number, &wanted)? {
         return Ok(Begun { id, operation: None });
     }
-    let request = request(job, &wanted, &endpoint)?;
-    match job.place.service.call(&request) {
+    let is_first = endpoint.deployed().is_empty();
+    check_traffic(job, is_first)?;
+    match job.place.service.call(&request(job, &wanted, is_first)) {
         Ok(operation) => {
             let id = wanted["id"].as_str().unwrap_or_default().to_owned();
             info!("deploying version '{}' to '{}'", job.version, job.place.endpoint_name());
@@ -77,16 +78,23 @@ pub(super) fn finish(job: &Job, id: &str, operation: &Value) -> Result<(), Failu
 
 /// The endpoint's first gets all requests with its deployment; whatever comes
 /// after it gets some only once it is there.
-pub(super) fn request(job: &Job, wanted: &Value, endpoint: &Endpoint) -> Result<Request, Failure> {
-    let split = match (endpoint.deployed().is_empty(), job.traffic) {
-        (true, None | Some(100)) => Split::all_to("0"),
-        (true, Some(percent)) if percent > 0 => {
-            let message = format!("nothing else is deployed that {} % could go to", 100 - percent);
-            return Err(Failure::usage(message).hint("give --traffic 100, or --traffic 0"));
-        }
+pub(super) fn request(job: &Job, wanted: &Value, is_first: bool) -> Request {
+    let split = match job.traffic {
+        None | Some(100) if is_first => Split::all_to("0"),
         _ => Split::default(),
     };
-    Ok(vertex::deploy_model(&job.place.endpoint_name(), wanted, &split.to_json()))
+    vertex::deploy_model(&job.place.endpoint_name(), wanted, &split.to_json())
+}
+
+/// Requests that do not go to the endpoint's first would go to nobody.
+fn check_traffic(job: &Job, is_first: bool) -> Result<(), Failure> {
+    match job.traffic {
+        Some(percent @ 1..100) if is_first => {
+            let message = format!("nothing else is deployed that {} % could go to", 100 - percent);
+            Err(Failure::usage(message).hint("give --traffic 100, or --traffic 0"))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn read(job: &Job) -> Result<Endpoint, Failure> {

@@ -129,7 +129,7 @@ impl Flags {
 }
 
 /// An object within an object, made where there is none.
-pub(super) fn child<'a>(parent: &'a mut Extra, key: &str) -> &'a mut Extra {
+pub(crate) fn child<'a>(parent: &'a mut Extra, key: &str) -> &'a mut Extra {
     let value = parent.entry(key).or_insert_with(|| json!({}));
     if !value.is_object() {
         *value = json!({});

@@ -19,6 +19,6 @@ mod wait;
 
 pub(crate) use create::create;
 pub(crate) use delete::{Flags as DeleteFlags, delete};
-pub(crate) use flags::Flags;
+pub(crate) use flags::{Flags, child};
 pub(crate) use list::list;
 pub(crate) use wait::wait;
