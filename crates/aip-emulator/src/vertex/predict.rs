@@ -17,7 +17,7 @@ use super::plan::Plan;
 use super::refusal::{invalid, not_found, precondition, unavailable};
 use super::router::Call;
 use super::schema;
-use super::server::Server;
+use super::server::{NotServing, Server};
 use crate::api::schema::seconds;
 use crate::error::ApiError;
 use crate::say::say;
@@ -174,8 +174,15 @@ impl Route {
     pub(super) async fn server(&self, call: &Call) -> Result<Server, ApiError> {
         let (vertex, name) = (&call.app.vertex, call.place.endpoint(&self.endpoint));
         let start = async {
+            let is_deployed = vertex.0.catalog.read(|catalog| {
+                let endpoint = catalog.endpoint(&call.place, &self.endpoint);
+                endpoint.is_ok_and(|endpoint| endpoint.deployed.contains_key(&self.id))
+            });
+            if !is_deployed {
+                return Err(NotServing("undeployed meanwhile".to_owned()));
+            }
             let plan = vertex.plan(&call.place, &self.endpoint, &self.id, &self.deployed);
-            let plan = plan.map_err(|err| super::server::NotServing(err.message().to_owned()))?;
+            let plan = plan.map_err(|err| NotServing(err.message().to_owned()))?;
             Server::start(vertex.host(&call.app), plan, |_| {}).await
         };
         let served = vertex.0.serving.get(&name, &self.id, start).await;

@@ -143,6 +143,7 @@ impl Host {
         Ok((container, log))
     }
 
+    /// Stops a container, whose log holds on to it until then.
     async fn end(&self, container: &Container, log: u64) {
         container.stop().await;
         self.logs.close(log);
@@ -153,6 +154,18 @@ fn with_cause(err: &dyn std::error::Error) -> String {
     match err.source() {
         Some(cause) => format!("{err}: {}", with_cause(cause)),
         None => err.to_string(),
+    }
+}
+
+impl Drop for Inner {
+    /// Whoever had it was cancelled: nobody else will stop the container.
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if !state.is_stopped {
+            let (host, container, log) = (self.host.clone(), state.container.clone(), state.log);
+            runtime.spawn(async move { host.end(&container, log).await });
+        }
     }
 }
 

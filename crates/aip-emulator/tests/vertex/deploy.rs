@@ -192,6 +192,42 @@ fn a_server_that_is_not_well_gets_no_traffic() {
 }
 
 #[test]
+fn a_deployment_that_is_cancelled_leaves_no_server() {
+    let vertex = Vertex::start();
+    vertex.model("iris", &[("UNHEALTHY", "1")]);
+    vertex.endpoint("ep", &json!({}));
+    let (_, begun) = vertex.post("endpoints/ep:deployModel", &deploy("1", "iris", &json!({})));
+    let name = begun["name"].as_str().unwrap();
+    let lines = || {
+        let body = json!({ "resourceNames": ["projects/acme"], "filter": "severity=NOTICE" });
+        let (_, logs) = vertex.send("POST", "/v2/entries:list", &body);
+        logs["entries"].as_array().map_or(0, Vec::len)
+    };
+    until(|| lines() == 1);
+    let servers = || {
+        let mine = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+            let env = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+            String::from_utf8_lossy(&env)
+                .contains(&format!("STORAGE_EMULATOR_HOST={}", vertex.server.url))
+        });
+        mine.count()
+    };
+    until(|| servers() > 0);
+    assert_eq!(vertex.send("POST", &format!("/v1/{name}:cancel"), &json!({})).0, 200);
+    assert_eq!(vertex.wait((200, begun))["error"]["code"], 1);
+    until(|| servers() == 0);
+    assert_eq!(vertex.get("endpoints/ep").get("deployedModels"), None);
+}
+
+fn until(holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
 fn a_deployed_model_is_mutated_in_its_replicas_only() {
     let vertex = Vertex::start();
     vertex.serve(&[]);
