@@ -72,6 +72,9 @@ impl Registry {
     /// Puts the image into a repository, under the tag of its name; its digest.
     pub(crate) fn publish(&self, image: &Assembly, uri: &str) -> Result<String, ImageError> {
         let reference = self.own(uri)?;
+        if Digest::parse(&reference.wanted).is_some() {
+            return Err(ImageError::Invalid(uri.to_owned()));
+        }
         let broken = |err: io::Error| ImageError::Broken(uri.to_owned(), err.to_string());
         let config = image.config.to_string();
         let digest = self.0.blobs.add(config.as_bytes()).map_err(broken)?;

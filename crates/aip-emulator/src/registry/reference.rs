@@ -1,5 +1,8 @@
 //! References to images: `HOST/PATH[:TAG][@DIGEST]`.
 
+use super::digest::Digest;
+use super::name::{is_repository, is_tag};
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reference {
     /// With the port, if there is one
@@ -22,7 +25,10 @@ impl Reference {
         };
         let is_host = host.contains('.') || host.contains(':') || host == "localhost";
         let wanted = digest.or(tag).unwrap_or("latest");
-        (is_host && !path.is_empty() && !wanted.is_empty()).then(|| Self {
+        let is_sound = digest.is_none_or(|digest| Digest::parse(digest).is_some())
+            && tag.is_none_or(is_tag)
+            && is_repository(path);
+        (is_host && is_sound).then(|| Self {
             host: host.to_owned(),
             path: path.to_owned(),
             wanted: wanted.to_owned(),
@@ -36,17 +42,24 @@ mod tests {
 
     #[test]
     fn what_people_write() {
-        let digest = "sha256:00";
+        let digest = &Digest::of(b"").to_string();
+        let (pinned, both) = (
+            format!("r-docker.pkg.dev/p/r/i@{digest}"),
+            format!("r-docker.pkg.dev/p/r/i:t@{digest}"),
+        );
         let cases = [
             ("127.0.0.1:80/a/b:v1", Some(("127.0.0.1:80", "a/b", "v1"))),
             ("r-docker.pkg.dev/p/r/i", Some(("r-docker.pkg.dev", "p/r/i", "latest"))),
-            ("r-docker.pkg.dev/p/r/i@sha256:00", Some(("r-docker.pkg.dev", "p/r/i", digest))),
-            ("r-docker.pkg.dev/p/r/i:t@sha256:00", Some(("r-docker.pkg.dev", "p/r/i", digest))),
+            (&pinned, Some(("r-docker.pkg.dev", "p/r/i", digest))),
+            (&both, Some(("r-docker.pkg.dev", "p/r/i", digest))),
             ("localhost/a", Some(("localhost", "a", "latest"))),
             ("library/python", None),
             ("python", None),
             ("h.example/", None),
             ("h.example/a:", None),
+            ("h.example/../a", None),
+            ("h.example/a/../b:v1", None),
+            ("h.example/a@sha256:00", None),
         ];
         for (uri, expected) in cases {
             let parsed = Reference::parse(uri);
