@@ -113,7 +113,11 @@ impl Bundle {
         before: deployment::Bundle,
     ) -> Result<deployment::Bundle, Failure> {
         directory::check(self.directory())?;
+        let message = "interrupted; no bundle was written";
+        let _interrupt =
+            process.on_interrupt(message, "run it again: what is in the cache stays")?;
         let made = plan.map(|plan| plan.make(process, fetched, &self, remarks)).transpose()?;
+        let _progress = process.waiting("writing the bundle");
         let draft = Draft::new(self.directory())?;
         draft.write(&self.sdist_path, &self.sdist)?;
         draft.link_model(&self.model)?;

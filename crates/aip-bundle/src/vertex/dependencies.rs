@@ -31,7 +31,13 @@ pub(super) struct Dependencies<'a> {
 
 impl Dependencies<'_> {
     fn key(&self) -> String {
-        let all = format!("{RECIPE}\n{PLATFORM} {}\n{}", self.python_version, essence(self.lock));
+        // Another version of this tool may pack the same files into other bytes.
+        let all = format!(
+            "{RECIPE} {}\n{PLATFORM} {}\n{}",
+            env!("CARGO_PKG_VERSION"),
+            self.python_version,
+            essence(self.lock)
+        );
         Digest::of_bytes(all.as_bytes()).sha256
     }
 
@@ -71,7 +77,7 @@ impl Dependencies<'_> {
         let lock = scratch.path().join(LOCK);
         fs::write(&lock, self.lock).map_err(|source| write(lock, source))?;
         let mut args: Vec<OsString> =
-            ["pip", "install", "--target", "site", "-r", LOCK].map(Into::into).into();
+            ["pip", "install", "--system", "--target", "site", "-r", LOCK].map(Into::into).into();
         args.extend(["--no-deps", "--require-hashes", "--only-binary", ":all:"].map(Into::into));
         args.extend(["--python-platform", PLATFORM].map(Into::into));
         args.extend(["--python-version", self.python_version].map(Into::into));
