@@ -27,7 +27,10 @@ impl Scratch {
         // Not what the user's umask makes of it: others must read it the same.
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;
         let lock = File::open(directory.path())?;
-        lock.try_lock()?;
+        // Without locks on this file system, nothing is ever taken for left behind.
+        if let Err(error) = lock.try_lock() {
+            log::debug!("'{}' cannot be locked: {error}", directory.path().display());
+        }
         Ok(Self { directory, _lock: lock })
     }
 

@@ -30,7 +30,7 @@ files![
 pub(crate) const REQUIREMENTS: [&str; 2] = ["starlette", "uvicorn"];
 
 /// The oldest Python that it runs on, 3 and this.
-pub(crate) const OLDEST_MINOR: u32 = 8;
+pub(crate) const OLDEST_MINOR: u32 = 7;
 
 #[cfg(test)]
 mod tests {

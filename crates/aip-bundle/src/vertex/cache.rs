@@ -1,7 +1,7 @@
 //! What images have in common, kept below the work directory: blobs by digest,
 //! locks and layers by what they were made from.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -77,9 +77,16 @@ impl Cache {
         let lock = || {
             fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
             let file = File::create(&path)?;
-            if file.try_lock().is_err() {
-                log::info!("waiting for another run that makes the same");
-                file.lock()?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    log::info!("waiting for another run that makes the same");
+                    file.lock()?;
+                }
+                // The work is done twice, and the second one wins.
+                Err(TryLockError::Error(error)) => {
+                    log::debug!("'{}' cannot be locked: {error}", path.display());
+                }
             }
             Ok(file)
         };

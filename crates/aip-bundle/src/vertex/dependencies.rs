@@ -86,9 +86,11 @@ impl Dependencies<'_> {
         drop(progress);
         let sites = site.parent().unwrap_or(&site).to_owned();
         fs::create_dir_all(&sites).map_err(|source| write(sites, source))?;
-        fs::rename(scratch.path().join("site"), &site)
-            .map_err(|source| write(site.clone(), source))?;
-        Ok(site)
+        match fs::rename(scratch.path().join("site"), &site) {
+            Err(source) if !site.is_dir() => Err(write(site, source)),
+            // Somebody else was faster, on a file system without locks.
+            _ => Ok(site),
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) enum Error {
     LockLacks { path: String, names: String },
     #[error("'{path}' has no hash for {name}")]
     LockWithoutHash { path: String, name: String },
-    #[error("the server in the image needs Python 3.8 or later, and the model wants {0}")]
+    #[error("the server in the image needs Python 3.7 or later, and the model wants {0}")]
     OldPython(String),
     #[error("the base image '{image}' has Python {found}, and the model wants {wanted}")]
     OtherPython { image: String, found: String, wanted: String },

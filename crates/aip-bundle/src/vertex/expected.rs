@@ -130,7 +130,7 @@ fn wait(child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
     Ok(None)
 }
 
-fn unasked(why: &str) -> Remark {
+pub(super) fn unasked(why: &str) -> Remark {
     Remark {
         severity: Severity::Info,
         message: format!("what the model answers to its input example is not recorded: {why}"),

@@ -7,7 +7,7 @@ use stage::{Failure, Process};
 
 use super::base::Base;
 use super::dependencies::Dependencies;
-use super::expected::Question;
+use super::expected::{Question, unasked};
 use super::lock::{Origin, Wanted};
 use super::plan::{How, Plan};
 use crate::bundle::Bundle;
@@ -32,8 +32,15 @@ impl Plan {
         remarks: &mut Vec<Remark>,
     ) -> Result<Made, Failure> {
         match &self.how {
-            How::Existing { .. } | How::Prebuilt { .. } => Ok(Made::default()),
+            How::Existing { .. } | How::Prebuilt { .. } => {
+                self.say_unasked("the image is not made from this bundle", remarks);
+                Ok(Made::default())
+            }
             How::CloudBuild(base) => {
+                self.say_unasked(
+                    "Cloud Build installs the requirements, not this machine",
+                    remarks,
+                );
                 let base_name = base.pin(&self.cache, &self.credentials)?.to_string();
                 let lock = self.lock(process, bundle)?;
                 Ok(Made { lock: Some(lock), base_name: Some(base_name), ..Made::default() })
@@ -65,6 +72,10 @@ impl Plan {
             log::debug!("these requirements were resolved before; --upgrade resolves them anew");
         }
         Ok(lock)
+    }
+
+    fn say_unasked(&self, why: &str, remarks: &mut Vec<Remark>) {
+        remarks.extend(self.wants_expected.then(|| unasked(why)));
     }
 
     fn ask(

@@ -90,7 +90,7 @@ impl Plan {
             how,
             runtime: Runtime::of(requirements, &fetched.flavors, image.full_mlflow),
             embed_model,
-            wants_expected: makes && !image.no_expected,
+            wants_expected: !image.no_expected,
             lock: image.lock.clone(),
             upgrade: image.upgrade,
             cache: Cache::new(&work_dir.join("cache")),
@@ -218,8 +218,8 @@ mod tests {
 
     #[test]
     fn pythons_that_the_server_runs_on() {
-        assert!(check_python("3.8").is_ok() && check_python("").is_ok());
-        assert!(check_python("3.7").is_err() && check_python("2.7").is_err());
+        assert!(check_python("3.7").is_ok() && check_python("").is_ok());
+        assert!(check_python("3.6").is_err() && check_python("2.7").is_err());
     }
 
     #[test]
