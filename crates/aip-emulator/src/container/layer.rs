@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes, Permissions};
-use std::io::{self, BufRead as _, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 use tar::{Archive, Entry, EntryType};
 
+use super::content::Content;
 use super::scoped::resolve;
 use crate::registry::Layer;
 
@@ -21,7 +21,7 @@ const OPAQUE: &str = ".wh..wh..opq";
 /// Unpacks a layer into a directory that has those below it, and sees that
 /// its content is what the image says.
 pub(super) fn apply(layer: &Layer, root: &Path) -> io::Result<()> {
-    let mut content = Hashing { reader: open(&layer.path)?, hash: Sha256::new() };
+    let mut content = Content::open(&layer.path)?;
     let mut applied = Applied {
         root: root.to_owned(),
         time: SystemTime::UNIX_EPOCH + Duration::from_secs(stamp(&layer.diff_id).into()),
@@ -30,25 +30,12 @@ pub(super) fn apply(layer: &Layer, root: &Path) -> io::Result<()> {
     for entry in Archive::new(&mut content).entries()? {
         applied.entry(entry?)?;
     }
-    // What follows the archive's end belongs to its digest as well
-    io::copy(&mut content, &mut io::sink())?;
-    let digest = hex(&content.hash.finalize());
-    if layer.diff_id != format!("sha256:{digest}") {
-        let message = format!("a layer's content is sha256:{digest}, not {}", layer.diff_id);
+    let digest = content.finish()?;
+    if layer.diff_id != digest {
+        let message = format!("a layer's content is {digest}, not {}", layer.diff_id);
         return Err(io::Error::other(message));
     }
     Ok(())
-}
-
-fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    let mut file = BufReader::with_capacity(256 * 1024, File::open(path)?);
-    match file.fill_buf()? {
-        [0x1f, 0x8b, ..] => Ok(Box::new(MultiGzDecoder::new(file))),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            Err(io::Error::other("a layer is compressed with zstd, which the emulator cannot read"))
-        }
-        _ => Ok(Box::new(file)),
-    }
 }
 
 /// When the layer's files were written: all at a time that stands for the
@@ -57,23 +44,6 @@ fn open(path: &Path) -> io::Result<Box<dyn Read>> {
 fn stamp(diff_id: &str) -> u32 {
     let digest = Sha256::digest(diff_id);
     u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]) >> 1
-}
-
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
-}
-
-struct Hashing {
-    reader: Box<dyn Read>,
-    hash: Sha256,
-}
-
-impl Read for Hashing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
-        self.hash.update(&buffer[..read]);
-        Ok(read)
-    }
 }
 
 struct Applied {
@@ -178,6 +148,7 @@ fn link_name<R: Read>(entry: &Entry<R>) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::content::hex;
     use super::*;
 
     type Tar = tar::Builder<Vec<u8>>;

@@ -4,6 +4,7 @@
 //! image's own root; else as a process on this machine's Python of the same
 //! minor version.
 
+mod content;
 mod hosted;
 mod isolated;
 mod layer;

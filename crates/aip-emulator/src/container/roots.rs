@@ -18,7 +18,8 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
-use super::layer::{apply, hex};
+use super::content::hex;
+use super::layer::apply;
 use super::scoped::resolve;
 use crate::registry::Layer;
 
