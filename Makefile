@@ -49,7 +49,9 @@ demo: build .venv/mlflow3/ready
 	BIN=$(BIN) scripts/demo
 
 bench: build .venv/mlflow3/ready
-	BIN=$(BIN) .venv/mlflow3/bin/python scripts/bench
+	for script in bench bench_image.py bench_serving.py; do
+	  BIN=$(BIN) .venv/mlflow3/bin/python scripts/$$script
+	done
 
 test: test-rust test-python
 
