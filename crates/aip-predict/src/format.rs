@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use clap::ValueEnum;
+use serde::Serialize;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 pub(crate) enum Format {
     /// `{"instances": […]}` or a list
     Json,
@@ -25,7 +26,7 @@ impl Format {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 pub(crate) enum OutputFormat {
     /// `{"predictions": […]}`
     Json,

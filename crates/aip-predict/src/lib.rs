@@ -63,7 +63,13 @@ pub fn main() -> ExitCode {
 
 fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     match &args.verb {
-        Some(Verb::Batch(batch)) => batch::run(process, &args.place, &args.version, batch),
+        Some(Verb::Batch(batch)) => {
+            if let Some(flag) = aip::given(&args.online).first() {
+                let message = format!("--{flag} stands before 'batch', which does not see it");
+                return Err(Failure::usage(message).hint("see aip-predict batch --help"));
+            }
+            batch::run(process, &args.place, &args.version, batch)
+        }
         None => online::run(process, &args.place, &args.version, &args.online),
     }
 }

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read};
 
 use aip::{Options, Place, VersionOptions};
 use deployment::Deployment;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use stage::{Failure, Output, Process};
 
@@ -15,8 +16,10 @@ use crate::oracle::Oracle;
 use crate::request::Template;
 use crate::vertex::{self, Manner};
 
-#[derive(Debug, clap::Args)]
+/// Serialised, it says which were given.
+#[derive(Debug, clap::Args, Serialize)]
 #[group(skip)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Args {
     /// Instances to predict; - is stdin
     #[arg(long, value_name = "FILE", required = true)]
@@ -36,6 +39,7 @@ pub(crate) struct Args {
     parameters: Option<Map<String, Value>>,
 
     /// Requests under way at the same time
+    #[serde(skip)]
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
 

@@ -13,6 +13,12 @@ pub struct Names {
 }
 
 impl Names {
+    /// These, where they name a document, else the others: a verb of a verb may
+    /// be told at either.
+    pub fn or<'a>(&'a self, others: &'a Self) -> &'a Self {
+        if self.document.is_some() { self } else { others }
+    }
+
     pub fn read(&self, process: &Process) -> Result<Deployment, Failure> {
         process.document_or_default(self.document.as_deref())
     }

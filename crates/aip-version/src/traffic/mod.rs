@@ -20,15 +20,12 @@ pub(crate) use plan::Wanted;
 /// the splits that were before. These are kept in the endpoint's labels, so
 /// that any machine can roll back. Vertex AI only.
 #[derive(Debug, clap::Args)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   aip-version traffic --project acme --model iris | jq .traffic
   aip-version traffic --project acme --model iris --set v3=10,v2=90
   aip-version traffic promote --project acme --model iris --version-name v3
-  aip-version traffic rollback --project acme --model iris"
-)]
+  aip-version traffic rollback --project acme --model iris")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -82,12 +79,15 @@ pub(crate) fn run(
     args: &Args,
 ) -> Result<Output, Failure> {
     if !args.set.is_empty() {
+        if args.verb.is_some() {
+            return Err(Failure::usage("--set says the whole split: it takes no verb"));
+        }
         plan::check(&args.set)?;
     }
     let names = match &args.verb {
         None => &args.names,
-        Some(Verb::Promote(verb)) => &verb.names,
-        Some(Verb::Rollback(verb)) => &verb.names,
+        Some(Verb::Promote(verb)) => verb.names.or(&args.names),
+        Some(Verb::Rollback(verb)) => verb.names.or(&args.names),
     };
     let mut subject = Subject::model(process, options, names)?;
     let plan = match &args.verb {
