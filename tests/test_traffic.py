@@ -7,6 +7,7 @@ import pytest
 
 from support.between import Between
 from support.outcome import run
+from support.pipeline import Pipeline
 from support.places import tool
 from support.version import Versions
 
@@ -72,6 +73,7 @@ def test_the_users_own_labels_and_words_stay(two):
 
 
 def test_what_cannot_be(two):
+    assert "takes no verb" in two.traffic("--set", "v1=100", "rollback", status=2)
     assert "99 % in all" in two.traffic("--set", "v1=90,v2=9", status=2)
     refused = two.traffic("--set", "v1=90,v7=10", status=4)
     assert "'v7' is not deployed" in refused and "deployed are 'v1', 'v2'" in refused
@@ -200,6 +202,26 @@ def test_a_container_that_can_be_invoked_is_asked_where_it_is(versions):
     versions.create(document, "--canary", "10", model_args=dedicated)
     asked = [one["path"] for one in versions.emulator.requests() if "/invoke/" in one["path"]]
     assert any(f"/endpoints/{versions.model}/deployedModels/" in path for path in asked)
+
+
+@pytest.mark.timeout(900)
+def test_a_real_model_predicts_what_was_recorded(mlflow_server, logged, emulator, bucket, outcome, unique, tmp_path):
+    """MLflow's own, from its server: what the bundle recorded is what the
+    deployed image answers."""
+    model = logged(3)["sklearn"]
+    env = emulator.env | {
+        "AIP_TARGET": "vertex", "project_id": "emulator", "production_bucket": bucket,
+        "run_id": model["run_id"], "tracking_uri": mlflow_server(3).uri,
+        "tmp_dir": str(tmp_path / "work"), "model_name": unique.replace("_", "-"),
+    }
+    first = Pipeline(outcome, env | {"version_name": "v1"})
+    assert first.run()["stages"]["version"]["traffic"] == 100
+    second = Pipeline(outcome, env | {"version_name": "v2"})
+    stages = second.run(flags={"version": ["--canary", "20"]})["stages"]
+    assert stages["bundle"]["expected"]["path"]
+    assert stages["version"]["traffic"] == 20
+    answer = second.predict(model["request"], "--default-version")
+    assert list(answer["answeredBy"]) in (["v1"], ["v2"])
 
 
 def test_a_canary_that_was_killed_is_run_again(versions, env):

@@ -1,9 +1,13 @@
 """aip-predict against endpoints of Vertex AI."""
 
 import json
+import signal
+import subprocess
+import urllib.request
 
 import pytest
 
+from support.places import tool
 from support.version import Versions
 
 
@@ -152,8 +156,6 @@ class TestBatch:
 
     @staticmethod
     def put(emulator, path, content):
-        import urllib.request
-
         headers = {"Content-Type": "application/octet-stream"}
         urllib.request.urlopen(urllib.request.Request(emulator.url + path, content, headers))
 
@@ -206,12 +208,35 @@ class TestBatch:
         assert failed.stdout == "" and "cannot end batch prediction" in failed.stderr
         assert "caused by" in failed.stderr
 
+    def test_ctrl_c_leaves_the_job_and_says_how_to_take_it_up(self, faulty, env, tmp_path):
+        name = "projects/acme/locations/europe-west1/batchPredictionJobs/7"
+        job = {
+            "name": name, "state": "JOB_STATE_RUNNING",
+            "completionStats": {"successfulCount": "12", "failedCount": "1"},
+        }
+        service = faulty(404, lambda method, path: (200, job) if path == f"/v1/{name}" else None)
+        own = {"AIP_TARGET": "vertex", "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": service.url}
+        process = subprocess.Popen(
+            [tool("aip-predict"), "batch", "--job", name], env=env | own, cwd=tmp_path,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        assert "the job is running: 12 predicted, 1 failed" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+        assert (process.returncode, stdout) == (130, "")
+        assert "interrupted while waiting" in stderr and "it goes on" in stderr
+        assert f"aip-predict batch --target vertex --project acme --job {name}" in stderr
+        assert {method for method, _ in service.seen} == {"GET"}
+
     def test_what_cannot_be(self, batch):
         local = batch("--input", "rows.jsonl", "--output", "gs://b/o", *self.model(batch), status=2)
         assert "gcloud storage cp" in local.stderr
         assert "--input" in batch(*self.model(batch), status=2).stderr
         other = batch(*batch.input, "--model", "iris", "--target", "ai-platform", status=2)
         assert "no batch prediction" in other.stderr
+        done = batch.versions.outcome("aip-predict", "--raw", "batch", "--job", "9", env=batch.versions.env)
+        assert done.status == 2 and "--raw stands before 'batch'" in done.stderr
         missing = batch("--job", "99", status=4)
         assert "batch prediction" in missing.stderr
 
