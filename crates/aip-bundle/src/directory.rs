@@ -85,6 +85,17 @@ impl Draft {
         write().map_err(|source| Error::Write { path: path.clone(), source })
     }
 
+    /// What somebody else wrote, for others to read, whatever the umask is.
+    pub(crate) fn open(&self, paths: &[String]) -> Result<(), Error> {
+        for path in paths {
+            let path = self.path().join(path);
+            let mode = if path.is_dir() { 0o755 } else { 0o644 };
+            fs::set_permissions(&path, Permissions::from_mode(mode))
+                .map_err(|source| Error::Write { path: path.clone(), source })?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn link_model(&self, model: &Model) -> Result<(), Error> {
         link_model(&self.path().join(MODEL), model)
     }

@@ -55,12 +55,13 @@ use crate::vertex::{ImageArgs, Plan};
     after_help = "Examples:\n  \
         mlf-fetch models:/iris@champion | aip-bundle\n  \
         aip-bundle --version-name v4 <1-fetch.json >2-bundle.json\n  \
-        aip-bundle --target vertex --base-image python:3.11-slim <1-fetch.json\n  \
+        aip-bundle --base-image europe-docker.pkg.dev/acme/base/python:{python} <1-fetch.json\n  \
+        aip-bundle --target ai-platform <1-fetch.json\n  \
         aip-bundle --prediction-script my_predictor.py --bucket acme-models <1-fetch.json"
 )]
 pub struct Args {
     /// Service that is to serve the model: vertex or ai-platform
-    /// [env: AIP_TARGET] [default: ai-platform]
+    /// [env: AIP_TARGET] [default: vertex]
     #[arg(long)]
     target: Option<Target>,
 

@@ -57,6 +57,7 @@ fn equal_input_gives_equal_bytes() {
     fs::write(other.path("in.json"), other.document.to_string()).unwrap();
     let status = Command::new("sh")
         .args(["-c", &command])
+        .env("AIP_TARGET", "ai-platform")
         .current_dir(other.root.path())
         .stdin(fs::File::open(other.path("in.json")).unwrap())
         .stdout(Stdio::null())

@@ -9,6 +9,7 @@ use std::fs;
 use std::process::Command;
 
 use oci::Layout;
+use scratch::content;
 use serde_json::{Value, json};
 use vertex::{Vertex, base, directory};
 
@@ -160,6 +161,8 @@ fn digests_repeat_on_any_machine() {
     let second = &document["stages"]["bundle"];
     assert_eq!(first["image"]["digest"], second["image"]["digest"]);
     assert_eq!(first["digest"], second["digest"]);
+    let (here, there) = (content(&one.scratch.path("a")), content(&other.scratch.path("b/c")));
+    assert_eq!(here, there, "names, modes and bytes");
 
     let lock = one.scratch.path("a/requirements.lock");
     let locked = other.bundle(&["--lock", lock.to_str().unwrap()]);

@@ -58,7 +58,9 @@ fn images_that_exist() {
         let document = vertex.scratch.bundle(&all, &[]);
         document["stages"]["bundle"].clone()
     };
-    let bundle = run(&["--image", "ghcr.io/acme/server:1", "--predict-route", "/invocations"]);
+    let image = ["--image", "ghcr.io/acme/server:1", "--predict-route", "/invocations"];
+    assert_eq!(run(&image)["image"]["embedsModel"], true, "else it would have none");
+    let bundle = run(&[&image[..], &["--bucket", "acme"]].concat());
     assert_eq!(
         bundle["image"],
         json!({

@@ -36,7 +36,8 @@ pub(crate) struct ImageArgs {
     #[arg(long)]
     pub(crate) upgrade: bool,
 
-    /// Do not record what the model answers to its own input example
+    /// Do not run the model on this machine to record what it answers to its
+    /// own input example
     #[arg(long)]
     pub(crate) no_expected: bool,
 

@@ -34,6 +34,8 @@ pub(super) struct Question<'a> {
     pub(super) wheel: &'a Wheel<'a>,
     pub(super) prediction_class: &'a str,
     pub(super) dependencies: &'a Dependencies<'a>,
+    /// Names of the environment variables that the model wants.
+    pub(super) variables: &'a [String],
 }
 
 impl Question<'_> {
@@ -72,6 +74,7 @@ impl Question<'_> {
         // Nothing of this machine's Python but its standard library.
         command.args(["-I", "-S", "-c", SCRIPT]).arg(root).arg(&model).arg(self.prediction_class);
         command.arg(root.join("request.json")).arg(root.join("answer.json"));
+        self.surround(&mut command, root);
         let status = run(command, root)
             .map_err(|source| Error::CannotRun { program: python.display().to_string(), source })?;
         let said = fs::read_to_string(root.join("said")).unwrap_or_default();
@@ -87,6 +90,16 @@ impl Question<'_> {
             (None, _) => Ok(Err(unasked("the model did not answer in five minutes"))),
             (Some(_), _) => Ok(Err(failed(&said))),
         }
+    }
+
+    /// A model is code, and this machine's credentials are none of its business:
+    /// it sees the variables it asks for, and a home of its own.
+    fn surround(&self, command: &mut Command, root: &Path) {
+        let kept = ["PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "TZ"];
+        let names = kept.into_iter().chain(self.variables.iter().map(String::as_str));
+        let values: Vec<_> =
+            names.filter_map(|name| Some((name, std::env::var_os(name)?))).collect();
+        command.env_clear().envs(values).env("HOME", root);
     }
 
     /// As the image has it: ROOT/{app,site}. MLflow follows no link to a model.

@@ -95,6 +95,7 @@ impl Plan {
             wheel: &self.wheel(bundle),
             prediction_class: &bundle.settled.prediction_class,
             dependencies,
+            variables: &fetched.environment_variables,
         };
         match question.ask(process, &self.cache)? {
             Ok(answer) => Ok(Some(answer)),

@@ -78,7 +78,9 @@ impl Plan {
         if makes {
             check_python(&bundle.python_version)?;
         }
-        let embed_model = makes && (image.embed_model || spec.bucket.is_none());
+        // An image that exists has its model, or gets it from the bucket.
+        let is_prebuilt = matches!(how, How::Prebuilt { .. });
+        let embed_model = !is_prebuilt && (image.embed_model || spec.bucket.is_none());
         if makes && embed_model && !image.embed_model {
             log::debug!("no bucket is set: the model goes into the image");
         }

@@ -12,6 +12,9 @@ use super::{CLOUD_BUILD, DOCKERFILE, EXPECTED, LAYOUT, LOCK, base};
 use crate::bundle::Bundle;
 use crate::directory::Draft;
 
+/// What a layout has besides its blobs.
+const LAYOUT_PATHS: [&str; 5] = ["", "blobs", "blobs/sha256", "index.json", "oci-layout"];
+
 /// The part of a bundle that is Vertex AI's.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
@@ -65,6 +68,7 @@ impl Plan {
                 created: self.created,
             };
             let image = recipe.write(&draft.path().join(LAYOUT))?;
+            draft.open(&LAYOUT_PATHS.map(|path| format!("{LAYOUT}/{path}")))?;
             let digest = base.digest().to_string();
             part.image.base.get_or_insert_with(|| digest.clone());
             part.base_digest = Some(digest);
@@ -128,6 +132,7 @@ impl Plan {
                 predict_route: predict_route.clone(),
                 health_route: health_route.clone(),
                 port: *port,
+                embeds_model: self.embed_model,
                 ..Image::default()
             },
             How::Prebuilt { uri, .. } => {
