@@ -72,6 +72,8 @@ fn images_that_exist() {
     assert!(vertex.asked().is_empty(), "uv has no part in it");
     let args = ["--target", "vertex", "--image", "x", "--predict-route", "predict"];
     vertex.scratch.refused(&args, 2, "'predict' is no path of a route");
+    let args = ["--target", "vertex", "--image", "x", "--builder", "cloud-build"];
+    vertex.scratch.refused(&args, 2, "cannot be used with");
     let outcome = vertex.scratch.run(&["--target", "vertex", "--prebuilt"], &[]);
     assert_eq!(outcome.status, 2);
     assert!(outcome.stderr.contains("no prebuilt container can serve this model"));

@@ -74,7 +74,8 @@ pub(crate) struct ImageArgs {
 }
 
 /// What makes no sense for an image that exists.
-const MAKING: [&str; 5] = ["base_image", "embed_model", "full_mlflow", "lock", "upgrade"];
+const MAKING: [&str; 6] =
+    ["builder", "base_image", "embed_model", "full_mlflow", "lock", "upgrade"];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BuildWith {
