@@ -16,6 +16,7 @@ use crate::{ai_platform, vertex};
 #[command(next_help_heading = "Where")]
 pub struct Options {
     /// Service that serves the model: vertex or ai-platform [env: AIP_TARGET]
+    /// [default: vertex]
     #[arg(long, global = true)]
     pub target: Option<Target>,
 

@@ -69,7 +69,11 @@ impl Origin {
                 let image = layout.read()?;
                 Base { reference: None, image, blobs: layout.blobs().clone() }
             }
-            Self::Registry(reference) => pulled(process, cache, credentials, reference)?,
+            Self::Registry(reference) => {
+                pulled(process, cache, credentials, reference).map_err(|failure| {
+                    failure.context(format!("cannot get the base image '{self}'"))
+                })?
+            }
         };
         let (wanted, found) = (Platform::linux_amd64(), base.image.config.platform());
         if found.is(&wanted) {

@@ -14,7 +14,7 @@ use clap::Args;
 use deployment::{Builder, Bundle, Deployment, Extra, Image, PushedImage, Spec};
 use gcp::Credentials;
 use gcp::storage::Storage;
-use oci::Reference;
+use oci::{Archive, Reference};
 use stage::{Failure, Process};
 
 use crate::plan::Plan;
@@ -159,7 +159,12 @@ fn cloud_build(
     let location = options.build_location.clone().unwrap_or(region);
     let account = options.build_service_account.as_deref();
     Ok(CloudBuild {
-        context: context::archive(bundle, image.embeds_model && !spec.dry_run)?,
+        // In a dry run the bundle need not be there.
+        context: if spec.dry_run {
+            Archive::default()
+        } else {
+            context::archive(bundle, image.embeds_model)?
+        },
         location: format!("projects/{project}/locations/{location}"),
         service_account: account
             .map(|account| format!("projects/{project}/serviceAccounts/{account}")),

@@ -13,7 +13,7 @@ const REGION: &str = "us-central1";
 /// `REPOSITORY/MODEL:VERSION`.
 pub(super) fn reference(options: &ImageOptions, spec: &mut Spec) -> Result<Reference, Failure> {
     let given = settings::IMAGE_REPOSITORY.resolve(
-        options.image_repository.clone(),
+        options.image_repository.clone().filter(|repository| !repository.is_empty()),
         &mut spec.vertex.image_repository,
         None,
     )?;
@@ -62,7 +62,7 @@ pub(crate) fn remark(document: &Deployment, uri: &str) -> Option<(String, Option
     if !Reference::is_google(&image.host) {
         let message =
             format!("Vertex AI takes images from Artifact Registry, not from '{}'", image.host);
-        let hint = "push it there: --image-repository REGION-docker.pkg.dev/PROJECT/NAME";
+        let hint = "copy it to REGION-docker.pkg.dev/PROJECT/NAME (skopeo copy), and name that one";
         return Some((message, Some(hint.into())));
     }
     let project = document.spec.project.as_deref()?.replace(':', "/");

@@ -100,7 +100,12 @@ pub(super) fn dry(
     to: &Reference,
 ) -> Result<Done, Failure> {
     let url = format!("{}/v2/{}", to.root(), to.repository);
-    let there = layout.join("index.json").is_file().then(|| read(image, layout)).transpose()?;
+    // An older bundle's may lie there.
+    let is_ours = image.digest.is_some() && layout.join("index.json").is_file();
+    let there = is_ours.then(|| read(image, layout)).transpose()?;
+    if there.is_none() {
+        process.would(&format!("send the layers of the image to {url}, unless they are there"));
+    }
     if let Some((_, content)) = &there {
         for blob in content.blobs() {
             let (digest, size) = (&blob.digest, blob.size);

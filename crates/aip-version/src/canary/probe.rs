@@ -42,7 +42,10 @@ pub(super) fn with(
     let name = format!("{}/endpoints/{id}", candidate.place.location_name());
     let probe = Probe { candidate, id, name };
     let message = format!("interrupted while asking version '{}'", candidate.version);
-    let resume = format!("endpoint '{}' may be left; run the same command again", probe.id);
+    let resume = format!(
+        "endpoint '{}' may be left, and costs: run the same command again, which removes it",
+        probe.id
+    );
     let _interrupt = candidate.process.on_interrupt(message, resume)?;
     let asked = probe.create(endpoint).and_then(|()| {
         probe.deploy(deployed)?;

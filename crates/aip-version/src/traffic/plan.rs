@@ -118,6 +118,7 @@ fn back(endpoint: &Endpoint, steps: usize) -> Result<Wanted, Failure> {
     if history.len() < steps {
         let message = match history.len() {
             0 => "there is no split before this one".to_owned(),
+            1 => "only 1 split before this one is known".to_owned(),
             known => format!("only {known} splits before this one are known"),
         };
         return Err(Failure::new(Kind::Refused, message)

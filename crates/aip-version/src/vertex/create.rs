@@ -69,6 +69,7 @@ fn write_flags(document: &mut Deployment, args: &Args) -> Result<(), Failure> {
     aip::check_objects("spec.vertex.model", model, resource::MODEL_OBJECTS)?;
     put(model, "versionDescription", flags.description.as_ref());
     flags.write_labels(model);
+    args.vertex.check()?;
     args.vertex.write_to_model(model);
     let deployed = &mut document.spec.vertex.deployed_model;
     aip::check_objects("spec.vertex.deployedModel", deployed, resource::DEPLOYED_OBJECTS)?;

@@ -4,6 +4,7 @@ use deployment::Extra;
 use deployment::names::is_alias;
 use serde::Serialize;
 use serde_json::{Value, json};
+use stage::Failure;
 
 use crate::flags::put;
 
@@ -86,6 +87,16 @@ impl Flags {
         let new = self.env.iter().map(|(name, value)| json!({"name": name, "value": value}));
         let env: Vec<_> = kept.chain(new).collect();
         container.insert("env".into(), env.into());
+    }
+
+    /// What the service would refuse only after the upload.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        match (self.min_replicas, self.max_replicas) {
+            (Some(min), Some(max)) if max < min => Err(Failure::usage(format!(
+                "--max-replicas {max} is less than --min-replicas {min}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn write_to_deployed(&self, deployed: &mut Extra, machine_type: Option<&String>) {

@@ -23,7 +23,9 @@ pub(super) fn model(document: &Deployment, place: &Place, version: &str) -> Resu
     let upload = document.uploaded()?;
     let mut model = document.spec.vertex.model.clone();
     model.insert("displayName".into(), json!(place.model));
-    if !upload.deployment_uri.is_empty() {
+    // The server would take it from there, and not from its image.
+    let image = document.stages.bundle.as_ref().and_then(|bundle| bundle.image.as_ref());
+    if !upload.deployment_uri.is_empty() && !image.is_some_and(|image| image.embeds_model) {
         model.insert("artifactUri".into(), json!(upload.deployment_uri.trim_end_matches('/')));
     }
     container(document, child(&mut model, "containerSpec"))?;
