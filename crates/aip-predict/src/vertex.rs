@@ -3,7 +3,7 @@
 use aip::vertex::{Deployed, Endpoint, Place};
 use deployment::Deployment;
 use gcp::vertex::predict::{DEDICATED_LIMIT, Method, SHARED_LIMIT, dedicated_root, request};
-use log::debug;
+use log::{debug, warn};
 use serde_json::{Map, Value, json};
 use stage::Failure;
 
@@ -57,11 +57,25 @@ pub(crate) fn oracle(
     let limit = if root.is_some() { DEDICATED_LIMIT } else { SHARED_LIMIT };
     let service = place.service.at(root.unwrap_or_else(|| place.service.api().root().into()))?;
     debug!("endpoint '{}' takes requests of {limit} bytes", place.endpoint_id);
+    warn_of_impatience(&endpoint);
     let name = place.endpoint_name();
     let versions = endpoint.deployed();
     let versions = versions.iter().map(|one| (one.id().to_owned(), one.version().to_owned()));
     let api = Api::Vertex(versions.collect());
     Ok(Oracle { service, request: request(&name, &method), limit, name, api })
+}
+
+/// An answer that comes after this tool gave up waiting was work for nothing.
+fn warn_of_impatience(endpoint: &Endpoint) {
+    let seconds = endpoint.0["clientConnectionConfig"]["inferenceTimeout"].as_str();
+    let seconds = seconds.and_then(|text| text.trim_end_matches('s').parse::<f64>().ok());
+    let own = transport::silence().as_secs_f64();
+    if let Some(seconds) = seconds.filter(|seconds| *seconds > own) {
+        warn!(
+            "predictions may take {seconds} s there, and are waited for {own} s; \
+             set AIP_HTTP_TIMEOUT={seconds}"
+        );
+    }
 }
 
 /// What a dry run shows, of an endpoint that may not be there yet.
