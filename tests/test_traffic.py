@@ -147,6 +147,9 @@ RECORDED = {"instances": [1, 2.5], "predictions": [3, 7.5]}
 
 def test_a_canary_that_passes(versions):
     versions.deploy("v1", 2)
+    dry = versions.create(versions.document("v2", 3, **RECORDED), "--canary", "10", "--dry-run")
+    assert "dry run: ask version 'v2' for 2 recorded predictions" in dry.stderr
+    assert versions.traffic()["traffic"] == {"v1": 100}
     before = len(versions.emulator.requests())
     stage = versions.deploy("v2", 3, "--canary", "10", **RECORDED)["stages"]["version"]
     assert (stage["state"], stage["traffic"]) == ("READY", 10)

@@ -125,6 +125,13 @@ def test_flags_of_the_other_service_are_refused(one):
     assert done.status == 2 and "--raw is for target 'vertex'" in done.stderr
 
 
+def test_an_endpoint_that_is_more_patient_than_we_are(versions):
+    more = ["--dedicated", "--inference-timeout", "600"]
+    versions.create(versions.document("v1", 2), model_args=more)
+    done = versions.outcome("aip-predict", "--instances", "-", stdin="[1]", env=versions.env)
+    assert done.status == 0 and "set AIP_HTTP_TIMEOUT=600" in done.stderr
+
+
 def test_a_dry_run_asks_nothing(one):
     before = len(one.emulator.requests())
     done = one.outcome("aip-predict", "--instances", "-", "--dry-run", stdin="[1, 2]", env=one.env)
