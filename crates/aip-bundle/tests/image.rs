@@ -210,6 +210,16 @@ fn what_the_model_answers_is_recorded() {
     let expected = fs::read_to_string(directory(&bundle).join("expected.json")).unwrap();
     assert_eq!(expected, "{\"instances\":[{\"x\":1.5},{\"x\":2}],\"predictions\":[3.0,4]}\n");
     assert_eq!(bundle["expected"]["path"], "expected.json");
+
+    // It is asked once: what is kept is taken for its answer.
+    let kept = fs::read_dir(vertex.scratch.path("kept/cache/answers")).unwrap();
+    let kept: Vec<_> = kept.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    fs::write(&kept[0], "{\"predictions\":[]}").unwrap();
+    let again = vertex.bundle(&args);
+    let expected = fs::read_to_string(directory(&again).join("expected.json")).unwrap();
+    assert_eq!(expected, "{\"predictions\":[]}\n");
+
     let without = vertex.bundle(&[&args[..], &["--no-expected"]].concat());
     assert_eq!(without["digest"], bundle["digest"], "it is no part of what is deployed");
 

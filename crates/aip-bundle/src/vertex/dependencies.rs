@@ -30,7 +30,7 @@ pub(super) struct Dependencies<'a> {
 }
 
 impl Dependencies<'_> {
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         // Another version of this tool may pack the same files into other bytes.
         let all = format!(
             "{RECIPE} {}\n{PLATFORM} {}\n{}",
