@@ -121,6 +121,7 @@ mod tests {
                 "Starlette==1",
                 "pandas==3",
                 "uvicorn",
+                "httptools",
                 "numpy"
             ]
         );
