@@ -12,8 +12,9 @@ from test_pipeline import equal, identity
 
 
 @pytest.fixture
-def vertex(mlflow_server, logged, emulator, bucket, outcome, unique, tmp_path):
-    """The stages over a real model of MLflow 3, or 2."""
+def vertex(mlflow_server, logged, emulator, bucket, outcome, unique, session_dir):
+    """The stages over a real model of MLflow 3, or 2. Dependencies are large,
+    and so the tests share what is kept of them."""
 
     def make(kind, major=3, **more):
         model = logged(major)[kind]
@@ -24,7 +25,7 @@ def vertex(mlflow_server, logged, emulator, bucket, outcome, unique, tmp_path):
             "project_id": "emulator",
             "production_bucket": bucket,
             "production_route": f"models/{kind}",
-            "tmp_dir": str(tmp_path / "work"),
+            "tmp_dir": str(session_dir / "vertex-work"),
             "model_name": unique.replace("_", "-"),
             "version_name": "v1",
         }

@@ -51,7 +51,7 @@ class CloudBuild:
             texts = ("ERROR: build step 0 failed", "Step 1/7 : FROM scratch\n")
             return 200, {"entries": [{"textPayload": text} for text in texts]}
         if method == "POST":
-            self.problems += self.api.problems("Build", body, request=True)
+            self.problems += self.api.problems("Build", body, "request")
             return 200, self.create(parent, body)
         if rest:
             return 200, self.look(rest.removeprefix("/"))
@@ -73,7 +73,7 @@ class CloudBuild:
         build["status"] = "WORKING"
         if self.looks[name] > 2:
             build.update(self.end_of(build))
-        self.problems += self.api.problems("Build", build, request=False)
+        self.problems += self.api.problems("Build", build, "answer")
         return build
 
     def env(self):
