@@ -79,7 +79,7 @@ def test_installers_take_the_wheel(bundler, tmp_path, env):
             "print(d.version, sorted(d.requires), d.metadata['Requires-Python'])"
         )
         done = run([sys.executable, "-c", look], env=env | {"PYTHONPATH": str(place)}, cwd=tmp_path)
-        wanted = ["mlflow-skinny==1.0", "numpy", "pandas", "starlette", "uvicorn"]
+        wanted = ["httptools", "mlflow-skinny==1.0", "numpy", "pandas", "starlette", "uvicorn"]
         assert done.stdout == f"1 {wanted} >={MINOR}\n", done.stderr
 
 

@@ -15,7 +15,7 @@ class Index:
         self.directory.mkdir()
         self.config = directory / "uv.toml"
         self.config.write_text(f'no-index = true\nfind-links = ["{self.directory}"]\n')
-        for name in ("mlflow_skinny", "numpy", "pandas", "starlette", "uvicorn"):
+        for name in ("httptools", "mlflow_skinny", "numpy", "pandas", "starlette", "uvicorn"):
             self.wheel(name, "1.0")
         self.sources("from_sources", "1.0")
 
