@@ -3,7 +3,6 @@
 //!
 //! [`Api`] makes the calls that exchange JSON; [`storage`] moves bytes.
 
-mod answer;
 mod api;
 pub mod build;
 mod credentials;

@@ -4,12 +4,14 @@
 //! host may be trusted with a credential, and work on many files at once.
 
 mod agent;
+mod answer;
 mod error;
 mod host;
 mod parallel;
 mod retry;
 
 pub use agent::{agent, silence};
+pub use answer::{Answer, no_answer, success};
 pub use checksum::{Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};
 pub use host::{is_link_local, is_loopback, may_carry_credentials, redact};

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation::Operation;
 use super::refusal::{no_model, no_version};
+use crate::api::shown::extend;
 use crate::error::ApiError;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -116,21 +117,5 @@ impl Version {
         }
         shown["etag"] = self.etag.clone().into();
         shown
-    }
-}
-
-/// Fields at their default value are not shown, as in all JSON of protocol buffers.
-fn extend(shown: &mut Value, spec: &Map<String, Value>) {
-    for (key, value) in spec {
-        let is_default = match value {
-            Value::Null => true,
-            Value::Bool(flag) => !flag,
-            Value::String(text) => text.is_empty(),
-            Value::Array(list) => list.is_empty(),
-            Value::Object(_) | Value::Number(_) => false,
-        };
-        if !is_default {
-            shown[key] = value.clone();
-        }
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::catalog::State;
-use super::operation::{FAILED_PRECONDITION, Outcome, with_type};
+use super::operation::with_type;
 use super::snapshot::{Item, copy};
 use super::{Ml, versions};
+use crate::api::outcome::{FAILED_PRECONDITION, Outcome};
 use crate::api::stamp::now;
 use crate::error::ApiError;
 use crate::runtime::{

@@ -7,12 +7,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::catalog::{Model, State};
-use super::operation::{Outcome, Subject, empty, with_type};
+use super::operation::{Subject, empty, with_type};
 use super::operations::started;
 use super::page::page;
 use super::refusal::{check_labels, exists, invalid, no_version, precondition, quota};
 use super::router::Call;
 use super::{mask, names, schema};
+use crate::api::outcome::Outcome;
 use crate::api::stamp::etag;
 use crate::error::ApiError;
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::catalog::{Catalog, State};
 use super::refusal::quota;
+use crate::api::outcome::{Outcome, UNAVAILABLE, record};
 use crate::api::stamp::{epoch_millis, now};
 use crate::error::ApiError;
 
@@ -15,17 +16,6 @@ const MAX_RUNNING: usize = 10;
 pub(super) struct Operation {
     pub metadata: Value,
     pub outcome: Option<Outcome>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Outcome {
-    Response(Value),
-    /// `google.rpc.Status`
-    Error {
-        code: i32,
-        message: String,
-    },
 }
 
 /// What a delete answers when it is done.
@@ -42,26 +32,9 @@ pub(super) fn with_type(name: &str, resource: Value) -> Value {
     typed
 }
 
-/// `google.rpc.Code`, as operations carry it
-pub(super) const CANCELLED: i32 = 1;
-pub(super) const FAILED_PRECONDITION: i32 = 9;
-const UNAVAILABLE: i32 = 14;
-
 impl Operation {
     pub(super) fn show(&self, name: &str) -> Value {
-        let mut shown = json!({ "name": name, "metadata": self.metadata });
-        match &self.outcome {
-            None => {}
-            Some(Outcome::Response(response)) => {
-                shown["done"] = true.into();
-                shown["response"] = response.clone();
-            }
-            Some(Outcome::Error { code, message }) => {
-                shown["done"] = true.into();
-                shown["error"] = json!({ "code": code, "message": message });
-            }
-        }
-        shown
+        record(name, &self.metadata, self.outcome.as_ref())
     }
 
     /// Ends it, unless a cancel was quicker.

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::catalog::State;
 use super::names;
-use super::operation::{CANCELLED, Outcome};
 use super::page::page;
 use super::refusal::{no_operation, unimplemented};
 use super::router::Call;
+use crate::api::outcome::{CANCELLED, Outcome};
 use crate::error::ApiError;
 
 pub(super) fn get(call: &Call, project: &str, id: &str) -> Result<Response, ApiError> {

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::Ml;
 use super::catalog::Catalog;
-use super::operation::Outcome;
+use crate::api::outcome::Outcome;
 use crate::error::ApiError;
 use crate::say::say;
 

@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 
 use super::catalog::{Model, State, Version};
 use super::deploy::Deployment;
-use super::operation::{Outcome, Subject, empty, with_type};
+use super::operation::{Subject, empty, with_type};
 use super::operations::started;
 use super::page::page;
 use super::refusal::{check_labels, exists, invalid, precondition, quota};
 use super::router::Call;
 use super::{mask, models, names, rules, schema, snapshot};
+use crate::api::outcome::Outcome;
 use crate::api::stamp::{epoch_millis, etag, now};
 use crate::error::ApiError;
 use crate::runtime::Interpreter;

@@ -8,8 +8,9 @@ use super::endpoint::Endpoint;
 use super::job::Job;
 use super::model::Model;
 use super::names::Place;
-use super::operation::{Operation, Outcome, UNAVAILABLE};
+use super::operation::Operation;
 use super::refusal::{no_endpoint, no_model, not_found};
+use crate::api::outcome::{Outcome, UNAVAILABLE};
 use crate::error::ApiError;
 
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -7,13 +7,14 @@ use super::catalog::Catalog;
 use super::endpoint::Endpoint;
 use super::endpoints::touch;
 use super::names::Place;
-use super::operation::{Outcome, with_type};
+use super::operation::with_type;
 use super::refusal::{invalid, not_found, precondition};
 use super::resources::check_dedicated;
 use super::router::Call;
 use super::split::{self, Traffic};
 use super::{container_spec, schema};
 use crate::api::mask;
+use crate::api::outcome::Outcome;
 use crate::error::ApiError;
 
 /// What a deployed model lets be changed.

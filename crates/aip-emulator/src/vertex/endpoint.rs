@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::model::extend;
 use super::names::Place;
 use super::split::Traffic;
+use crate::api::shown::extend;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Endpoint {

@@ -8,13 +8,14 @@ use serde_json::{Map, Value};
 
 use super::endpoint::Endpoint;
 use super::names::check_endpoint_id;
-use super::operation::{Outcome, empty, new_id, with_type};
+use super::operation::{empty, new_id, with_type};
 use super::refusal::{exists, invalid, precondition};
 use super::router::Call;
 use super::split::{self, Traffic};
 use super::versions::{check_etag, read_mask};
 use super::{list, schema, settings};
 use crate::api::mask;
+use crate::api::outcome::Outcome;
 use crate::api::stamp::{etag, precise_now};
 use crate::error::ApiError;
 

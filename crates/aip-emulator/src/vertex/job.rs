@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::model::extend;
 use super::names::Place;
-use super::operation::UNAVAILABLE;
+use crate::api::outcome::UNAVAILABLE;
+use crate::api::shown::extend;
 use crate::api::stamp::precise_now;
 
 #[derive(Debug, Serialize, Deserialize)]

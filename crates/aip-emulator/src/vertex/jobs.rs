@@ -9,10 +9,11 @@ use super::container_spec::{list as items, text};
 use super::job::{Job, State};
 use super::list;
 use super::names::{check_display_name, split_version};
-use super::operation::{CANCELLED, Outcome, empty, new_id};
+use super::operation::{empty, new_id};
 use super::refusal::{check_labels, invalid, no_model, precondition};
 use super::router::Call;
 use super::schema;
+use crate::api::outcome::{CANCELLED, Outcome};
 use crate::api::refusal::unimplemented;
 use crate::error::ApiError;
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::names::Place;
 use super::refusal::no_model;
+use crate::api::shown::extend;
 use crate::error::ApiError;
 
 /// The alias that exactly one version has.
@@ -101,20 +102,3 @@ impl Version {
 }
 
 const INPUTS: [&str; 6] = ["jsonl", "bigquery", "csv", "tf-record", "tf-record-gzip", "file-list"];
-
-/// Fields at their default value are not shown, as in all JSON of protocol
-/// buffers.
-pub(super) fn extend(shown: &mut Value, spec: &Map<String, Value>) {
-    for (key, value) in spec {
-        let is_default = match value {
-            Value::Null => true,
-            Value::Bool(flag) => !flag,
-            Value::String(text) => text.is_empty(),
-            Value::Array(list) => list.is_empty(),
-            Value::Object(_) | Value::Number(_) => false,
-        };
-        if !is_default {
-            shown[key] = value.clone();
-        }
-    }
-}

@@ -9,9 +9,10 @@ use super::catalog::Catalog;
 use super::list;
 use super::model::DEFAULT;
 use super::names::{Place, split_version};
-use super::operation::{Outcome, empty};
+use super::operation::empty;
 use super::refusal::precondition;
 use super::router::Call;
+use crate::api::outcome::Outcome;
 use crate::error::ApiError;
 
 /// By what lists of models, and of versions, can be filtered.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::catalog::Catalog;
 use super::names::Place;
+use crate::api::outcome::{Outcome, record};
 use crate::api::stamp::{epoch_millis, precise_now};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -14,22 +15,6 @@ pub(super) struct Operation {
     pub metadata: Value,
     pub outcome: Option<Outcome>,
 }
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Outcome {
-    Response(Value),
-    /// `google.rpc.Status`
-    Error {
-        code: i32,
-        message: String,
-    },
-}
-
-/// `google.rpc.Code`, as operations carry it
-pub(super) const CANCELLED: i32 = 1;
-pub(super) const FAILED_PRECONDITION: i32 = 9;
-pub(super) const UNAVAILABLE: i32 = 14;
 
 /// What a delete answers when it is done.
 pub(super) fn empty() -> Value {
@@ -55,19 +40,7 @@ impl Operation {
     pub(super) fn show(&self, place: &Place, id: &str) -> Value {
         let slash = if self.target.is_empty() { "" } else { "/" };
         let name = format!("{place}/{}{slash}operations/{id}", self.target);
-        let mut shown = json!({ "name": name, "metadata": self.metadata });
-        match &self.outcome {
-            None => {}
-            Some(Outcome::Response(response)) => {
-                shown["done"] = true.into();
-                shown["response"] = response.clone();
-            }
-            Some(Outcome::Error { code, message }) => {
-                shown["done"] = true.into();
-                shown["error"] = json!({ "code": code, "message": message });
-            }
-        }
-        shown
+        record(&name, &self.metadata, self.outcome.as_ref())
     }
 
     /// Ends it, unless a cancel was quicker.

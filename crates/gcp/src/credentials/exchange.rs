@@ -7,11 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use log::debug;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use transport::{HttpError, Policy, redact, retry};
+use transport::{HttpError, Policy, no_answer, redact, retry, success};
 use ureq::http::Request;
 
 use super::secret::{Secret, Token};
-use crate::answer::{no_answer, success};
 
 /// No answer with a token in it is longer.
 const MAX_ANSWER: u64 = 1024 * 1024;

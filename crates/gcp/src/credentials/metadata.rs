@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use transport::{HttpError, Policy, is_loopback, retry};
+use transport::{HttpError, Policy, is_loopback, no_answer, retry, success};
 use ureq::Agent;
 use ureq::http::HeaderMap;
 
 use super::identity::Identity;
 use super::secret::Token;
 use super::{CredentialsError, SCOPE, env};
-use crate::answer::{no_answer, success};
 
 /// The address, for a laptop's name server may take its time to know nothing of
 /// metadata.google.internal.

@@ -2,13 +2,12 @@
 
 use log::debug;
 use serde_json::Value;
-use transport::{HttpError, redact, retry};
+use transport::{Answer, HttpError, no_answer, redact, retry, success};
 use ureq::SendBody;
 use ureq::http::Request;
 
 use super::Storage;
 use crate::Error;
-use crate::answer::{Answer, no_answer, success};
 
 impl Storage {
     /// A request without a body whose answer is JSON. May be sent twice.

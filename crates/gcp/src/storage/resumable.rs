@@ -3,14 +3,13 @@
 
 use std::io::Cursor;
 
-use transport::{HttpError, retry};
+use transport::{HttpError, retry, success};
 use ureq::SendBody;
 
 use super::call::with_query;
 use super::upload::{Counted, Insert, metadata, open, query_refs, written};
 use super::{ObjectMeta, Storage};
 use crate::Error;
-use crate::answer::success;
 
 /// An upload under way.
 struct Session {

@@ -10,13 +10,12 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use serde_json::json;
-use transport::{HttpError, retry};
+use transport::{Answer, HttpError, retry, success};
 use ureq::SendBody;
 
 use super::call::{read_json, with_query};
 use super::{ObjectMeta, Storage, uri};
 use crate::Error;
-use crate::answer::{Answer, success};
 
 /// Up to this size a session costs more requests than it can save.
 const MULTIPART_LIMIT: u64 = 8 * 1024 * 1024;

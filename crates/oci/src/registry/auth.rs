@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use deployment::Explain;
 use log::debug;
 use serde_json::Value;
-use transport::{HttpError, may_carry_credentials, redact};
+use transport::{Answer, HttpError, may_carry_credentials, no_answer, redact, success};
 use ureq::SendBody;
 use ureq::http::Request;
 use url::Url;
 
-use super::call::{self, Answer};
+use super::call;
 use super::challenge::Challenge;
 use super::docker::{self, Login};
 use crate::Error;
@@ -139,10 +139,9 @@ impl Auth {
         let request = request
             .body(SendBody::none())
             .map_err(|error| HttpError::unreadable("GET", realm, &error))?;
-        let answer = transport::agent(realm)
-            .run(request)
-            .map_err(|error| call::no_answer("GET", realm, error))?;
-        let answer = call::content("GET", realm, call::success("GET", realm, answer)?)?;
+        let answer =
+            transport::agent(realm).run(request).map_err(|error| no_answer("GET", realm, error))?;
+        let answer = call::content("GET", realm, success("GET", realm, answer)?)?;
         let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
         let token = answer["token"].as_str().or_else(|| answer["access_token"].as_str());
         let token = token.filter(|token| token.chars().all(|c| c.is_ascii_graphic()));

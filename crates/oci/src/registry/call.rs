@@ -5,15 +5,13 @@ use std::io::Read;
 use std::path::Path;
 
 use log::debug;
-use transport::{HttpError, MAX_ERROR_BODY, may_carry_credentials, redact, silence};
-use ureq::http::{Request, Response};
-use ureq::{Body, SendBody};
+use transport::{Answer, HttpError, may_carry_credentials, no_answer, redact, success};
+use ureq::SendBody;
+use ureq::http::Request;
 use url::Url;
 
 use super::Registry;
 use crate::Error;
-
-pub(super) type Answer = Response<Body>;
 
 /// Registries need not take larger manifests, and do not give any.
 const MAX_DOCUMENT: u64 = 4 * 1024 * 1024;
@@ -151,23 +149,6 @@ pub(super) fn location(
         .ok_or_else(|| HttpError::unreadable(method, url, &"the answer does not say where to go"))
 }
 
-/// An answer of success, or what the registry said instead.
-pub(super) fn success(
-    method: &'static str,
-    url: &str,
-    answer: Answer,
-) -> Result<Answer, HttpError> {
-    let status = answer.status().as_u16();
-    if (200..300).contains(&status) {
-        return Ok(answer);
-    }
-    let retry_after = header(&answer, "retry-after").map(str::to_owned);
-    let mut body = Vec::new();
-    // What cannot be read of an error's body is not worth another error.
-    let _ = answer.into_body().into_reader().take(MAX_ERROR_BODY).read_to_end(&mut body);
-    Err(HttpError::answer(method, url, status, retry_after.as_deref(), &body))
-}
-
 pub(super) fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     answer.headers().get(name)?.to_str().ok()
 }
@@ -185,15 +166,6 @@ pub(super) fn content(
         return Err(HttpError::unreadable(method, url, &"the answer is larger than 4 MiB"));
     }
     Ok(content)
-}
-
-pub(super) fn no_answer(method: &'static str, url: &str, error: ureq::Error) -> HttpError {
-    let message = match error {
-        ureq::Error::Io(error) => error.to_string(),
-        ureq::Error::Timeout(_) => format!("no answer within {} s", silence().as_secs()),
-        other => other.to_string(),
-    };
-    HttpError::no_answer(method, url, &message)
 }
 
 /// A reader that tells how much went through.

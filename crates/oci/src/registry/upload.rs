@@ -3,11 +3,11 @@
 //! Artifact Registry takes no blob in pieces (PATCH): an upload is one POST for
 //! its place and one PUT with all of the content.
 
-use transport::HttpError;
+use transport::{HttpError, success};
 use url::Url;
 
 use super::Registry;
-use super::call::{Call, Content, location, success};
+use super::call::{Call, Content, location};
 use super::push::Push;
 use crate::{Descriptor, Digest, Error};
 

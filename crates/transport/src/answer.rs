@@ -2,18 +2,16 @@
 
 use std::io::Read;
 
-use transport::{HttpError, MAX_ERROR_BODY, silence};
 use ureq::Body;
 use ureq::http::Response;
 
-pub(crate) type Answer = Response<Body>;
+use crate::agent::silence;
+use crate::error::{HttpError, MAX_ERROR_BODY};
+
+pub type Answer = Response<Body>;
 
 /// An answer of success, or what the service said instead.
-pub(crate) fn success(
-    method: &'static str,
-    url: &str,
-    answer: Answer,
-) -> Result<Answer, HttpError> {
+pub fn success(method: &'static str, url: &str, answer: Answer) -> Result<Answer, HttpError> {
     let status = answer.status().as_u16();
     if (200..300).contains(&status) {
         return Ok(answer);
@@ -26,7 +24,7 @@ pub(crate) fn success(
     Err(HttpError::answer(method, url, status, retry_after.as_deref(), &body))
 }
 
-pub(crate) fn no_answer(method: &'static str, url: &str, error: ureq::Error) -> HttpError {
+pub fn no_answer(method: &'static str, url: &str, error: ureq::Error) -> HttpError {
     let message = match error {
         ureq::Error::Io(error) => error.to_string(),
         ureq::Error::Timeout(_) => format!("no answer within {} s", silence().as_secs()),
