@@ -1,0 +1,177 @@
+"""Runs the programs that came with this package."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Optional
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
+
+from . import errors
+
+# How long a program that was told to end may take to say so.
+PATIENCE = 10
+
+
+def find(program: str) -> str:
+    """Where the program is: beside this Python, or wherever AIP_BIN says."""
+    places = [os.environ.get("AIP_BIN"), os.path.dirname(sys.executable)]
+    places += [sysconfig.get_path("scripts"), sysconfig.get_path("scripts", f"{os.name}_user")]
+    for place in filter(None, places):
+        if path := shutil.which(program, path=place):
+            return path
+    if path := shutil.which(program):
+        return path
+    raise MlflowException(
+        errors.text(
+            f"cannot find the program '{program}', which is a part of mlflow-aip",
+            hints=[f"run: {sys.executable} -m pip install --force-reinstall mlflow-aip"],
+        ),
+        error_code=INTERNAL_ERROR,
+    )
+
+
+def start(
+    program: str,
+    *args: str,
+    env: Optional[Mapping[str, str]] = None,
+    stdin: Optional[int] = subprocess.PIPE,
+) -> subprocess.Popen[bytes]:
+    """Starts a program in a group of its own, all streams piped. Ctrl-C in a
+    terminal reaches this process alone, which then ends the group."""
+    return subprocess.Popen(
+        [find(program), *args],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
+    )
+
+
+def run(
+    program: str,
+    *args: str,
+    document: Optional[bytes] = None,
+    env: Optional[Mapping[str, str]] = None,
+) -> bytes:
+    """A program's stdout. What it says meanwhile goes to sys.stderr, and why it
+    failed into an exception."""
+    stdin = subprocess.DEVNULL if document is None else subprocess.PIPE
+    child = start(program, *args, "--log-format=json", env=env, stdin=stdin)
+    try:
+        said = Said(program)
+        with fed(child, document) as output:
+            assert child.stderr
+            for line in child.stderr:
+                said.hear(line)
+        status = child.wait()
+    except BaseException:
+        end(child)
+        raise
+    if status == 0:
+        return b"".join(output)
+    raise said.failure(status)
+
+
+class Said:
+    """What a program says on stderr: shown as it comes, its failure kept."""
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+        self.error: dict[str, Any] = {}
+        self.rest: list[str] = []
+
+    def hear(self, raw: bytes) -> None:
+        line = raw.decode(errors="replace").rstrip("\r\n")
+        event = parsed(line)
+        if event.get("severity") == "error":
+            self.error = event
+            return
+        if event:
+            label = "warning: " if event.get("severity") == "warning" else ""
+            prefix = f"{event.get('tool', self.program)}: "
+            line = "\n".join(prefix + text for text in str(event["message"]).splitlines())
+            line = line.replace(prefix, prefix + label, 1)
+        else:
+            # What no logger said, such as a panic or a child's own words.
+            self.rest = [*self.rest[-4:], line]
+        print(line, file=sys.stderr, flush=True)
+
+    def failure(self, status: int) -> BaseException:
+        if status == 130 or status == -signal.SIGINT:
+            return KeyboardInterrupt()
+        if not self.error:
+            ending = f"by signal {-status}" if status < 0 else f"with status {status}"
+            last = [f"its last words: {line}" for line in self.rest[-1:]]
+            message = errors.text(f"'{self.program}' ended {ending}", causes=last)
+            return MlflowException(message, error_code=errors.code(status))
+        message = errors.text(
+            f"{self.error.get('tool', self.program)}: {self.error['message']}",
+            self.error.get("causes", ()),
+            self.error.get("hints", ()),
+        )
+        code = errors.code(status, self.error.get("httpStatus"))
+        return MlflowException(message, error_code=code)
+
+
+def parsed(line: str) -> dict[str, Any]:
+    """A line as an event of ours, or nothing where it is none."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) and "message" in event else {}
+
+
+@contextlib.contextmanager
+def fed(child: subprocess.Popen[bytes], document: Optional[bytes]) -> Iterator[list[bytes]]:
+    """Gives the child its stdin and collects its stdout on threads: the caller's
+    own thread hears stderr, for a notebook knows by it where output belongs."""
+    output: list[bytes] = []
+
+    def feed(stdin: IO[bytes]) -> None:
+        # A child that ends before it has read everything says why on stderr.
+        with contextlib.suppress(BrokenPipeError), stdin:
+            stdin.write(document or b"")
+
+    def collect(stdout: IO[bytes]) -> None:
+        output.append(stdout.read())
+
+    work = [(feed, child.stdin)] if child.stdin else []
+    threads = [
+        threading.Thread(target=one, args=(stream,), daemon=True)
+        for one, stream in [*work, (collect, child.stdout)]
+    ]
+    for thread in threads:
+        thread.start()
+    yield output
+    for thread in threads:
+        thread.join()
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """Ends the child and all that it started."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, how)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(PATIENCE)
+            return
+
+
+def directory(place: Path) -> Path:
+    """A directory that is there afterwards."""
+    place.mkdir(parents=True, exist_ok=True)
+    return place
