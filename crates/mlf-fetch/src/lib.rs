@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use transport::Rate;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -63,6 +64,11 @@ pub struct Args {
     /// Files that are downloaded at once
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u8).range(1..=64))]
     jobs: u8,
+
+    /// Read no faster than RATE bytes a second, all files together, such as
+    /// 500K or 20M (K, M and G are powers of 1024)
+    #[arg(long, value_name = "RATE")]
+    limit_rate: Option<Rate>,
 
     /// Go on with this document instead of starting one; - is stdin
     #[arg(long, value_name = "FILE")]

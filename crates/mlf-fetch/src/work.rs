@@ -4,7 +4,9 @@ use std::io::Read;
 
 use deployment::{Deployment, Fetch, File};
 use mlflow::source::Source;
-use mlflow::{Error, MAX_MLMODEL_BYTES, MlModel, ModelUri, Resolved, Store, download, resolve};
+use mlflow::{
+    Error, MAX_MLMODEL_BYTES, MlModel, ModelUri, Resolved, Store, Told, download, resolve,
+};
 use stage::{Failure, Output, Process, settings};
 
 use crate::origin::Origin;
@@ -13,6 +15,9 @@ use crate::{Args, connect, origin, place};
 
 pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let mut document = process.document_or_default(args.document.as_deref())?;
+    if let Some(rate) = args.limit_rate {
+        transport::limit_rate(rate);
+    }
     let spec = &mut document.spec;
     let given = args.model.clone().or_else(|| args.model_uri.clone());
     let wanted = settings::MODEL_URI.require(given, &mut spec.model_uri)?;
@@ -111,10 +116,11 @@ fn bring(
     }
     let total = origin.entries.iter().filter_map(|entry| entry.size).sum();
     let progress = process.progress(format!("fetching {}", fetch.model_uri), total);
+    let progress = progress.of_files(origin.entries.len());
     let staging = store.stage()?;
     let source: &dyn Source = origin.source.as_ref();
-    let advance = |bytes| progress.advance(bytes);
-    let files = download(source, &origin.entries, &staging.path(), jobs, &advance)?;
+    let told = Told { bytes: &|bytes| progress.advance(bytes), file: &|| progress.file_done() };
+    let files = download(source, &origin.entries, &staging.path(), jobs, &told)?;
     store.keep(&staging, &fetch.model_uri, &origin.entries, &files)?;
     Ok((files, true))
 }

@@ -6,22 +6,28 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use deployment::File as FileRecord;
-use transport::{Digest, Hasher, for_each, retry};
+use transport::{Digest, Hasher, Paced, for_each, retry};
 
 use crate::error::Error;
 use crate::source::{Entry, Resume, Source};
 
 const BUFFER: usize = 256 * 1024;
 
+/// Who is told how far it came: of each byte once, whatever had to be read
+/// again, and of each file that is done.
+pub struct Told<'a> {
+    pub bytes: &'a (dyn Fn(u64) + Sync),
+    pub file: &'a (dyn Fn() + Sync),
+}
+
 /// Downloads all of `entries`, which are [checked](crate::source::checked),
-/// into a new directory, and gives what came. `advance` is told of each byte
-/// once, whatever had to be read again.
+/// into a new directory, and gives what came.
 pub fn download(
     source: &dyn Source,
     entries: &[Entry],
     directory: &Path,
     jobs: usize,
-    advance: &(dyn Fn(u64) + Sync),
+    told: &Told,
 ) -> Result<Vec<FileRecord>, Error> {
     let parents: BTreeSet<_> = entries
         .iter()
@@ -32,8 +38,7 @@ pub fn download(
     }
     // MLmodel last: while it is missing, the directory is no model.
     let (last, first): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry.path == "MLmodel");
-    let fetch =
-        |entry: &Entry| Transfer { source, entry, advance }.run(&directory.join(&entry.path));
+    let fetch = |entry: &Entry| Transfer { source, entry, told }.run(&directory.join(&entry.path));
     let mut files = for_each(first, jobs, fetch)?;
     files.extend(for_each(last, 1, fetch)?);
     files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -43,7 +48,7 @@ pub fn download(
 struct Transfer<'a> {
     source: &'a dyn Source,
     entry: &'a Entry,
-    advance: &'a (dyn Fn(u64) + Sync),
+    told: &'a Told<'a>,
 }
 
 /// What an attempt leaves to the next one.
@@ -63,6 +68,7 @@ impl Transfer<'_> {
         retry(&self.source.retries(), || self.attempt(&mut part, path))?;
         let digest = part.hasher.finish();
         self.check(&digest)?;
+        (self.told.file)();
         Ok(FileRecord {
             path: self.entry.path.clone(),
             size: digest.size,
@@ -77,13 +83,14 @@ impl Transfer<'_> {
         let resume = part.validator.clone().filter(|_| part.size > 0);
         let resume = resume.map(|validator| Resume { offset: part.size, validator });
         let mut opened = self.source.open(self.entry, resume.as_ref())?;
+        let mut content = Paced(&mut opened.content);
         if opened.offset != part.size {
             part.restart().map_err(failed)?;
         }
         part.validator = opened.validator;
         let mut buffer = vec![0; BUFFER];
         loop {
-            let count = match opened.content.read(&mut buffer) {
+            let count = match content.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -98,7 +105,7 @@ impl Transfer<'_> {
             part.append(&buffer[..count]).map_err(failed)?;
             let new = part.size.saturating_sub(part.told);
             part.told += new;
-            (self.advance)(new);
+            (self.told.bytes)(new);
         }
     }
 

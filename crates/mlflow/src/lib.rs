@@ -23,7 +23,7 @@ mod uri;
 
 pub use client::{Client, Options};
 pub use credentials::Credentials;
-pub use download::download;
+pub use download::{Told, download};
 pub use error::Error;
 pub use location::{Location, Proxy};
 pub use mlmodel::{MAX_BYTES as MAX_MLMODEL_BYTES, MlModel};

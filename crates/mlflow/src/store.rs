@@ -245,7 +245,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::download::download;
+    use crate::download::{Told, download};
     use crate::source::{Local, Source as _, checked};
 
     struct Case {
@@ -271,7 +271,8 @@ mod tests {
             let source = Local::new(&self.temp.path().join("origin")).unwrap();
             self.entries = checked(source.list().unwrap()).unwrap();
             let staging = self.store.stage().unwrap();
-            let files = download(&source, &self.entries, &staging.path(), 2, &|_| ()).unwrap();
+            let told = Told { bytes: &|_| (), file: &|| () };
+            let files = download(&source, &self.entries, &staging.path(), 2, &told).unwrap();
             self.store.keep(&staging, "models:/x/1", &self.entries, &files).unwrap();
         }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use indicatif::MultiProgress;
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::common::{Common, LogFormat};
 use crate::failure::Failure;
@@ -55,7 +55,7 @@ impl Logger {
             if !failure.hints.is_empty() {
                 event["hints"] = json!(failure.hints);
             }
-            self.lines(&event.to_string());
+            self.event(&event);
             return;
         }
         self.text("error: ", &failure.message);
@@ -65,6 +65,11 @@ impl Logger {
         for hint in &failure.hints {
             self.text("hint: ", hint);
         }
+    }
+
+    /// A line in JSON.
+    pub(crate) fn event(&self, event: &Value) {
+        self.lines(&event.to_string());
     }
 
     fn text(&self, label: &str, message: &str) {
@@ -119,7 +124,7 @@ impl Log for Logger {
         };
         if self.format == LogFormat::Json {
             let event = json!({"tool": self.tool, "severity": severity, "message": message});
-            self.lines(&event.to_string());
+            self.event(&event);
         } else if record.level() <= Level::Warn {
             self.text(&format!("{severity}: "), &message);
         } else {

@@ -87,10 +87,12 @@ impl Process {
         log::info!("dry run: {what}");
     }
 
-    /// A bar of so many bytes, where somebody watches.
+    /// A bar of so many bytes on a terminal; events where stderr is JSON.
     pub fn progress(&self, label: impl Into<String>, total: u64) -> Progress {
         if self.is_watched() {
-            Progress::bytes(self.logger, label.into(), total)
+            Progress::bar(self.logger, label.into(), total)
+        } else if self.common.log_format == LogFormat::Json && !self.common.quiet {
+            Progress::events(self.logger, label.into(), total)
         } else {
             Progress::hidden()
         }

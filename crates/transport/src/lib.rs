@@ -1,13 +1,15 @@
 //! How bytes move: what the MLflow and the Google clients share.
 //!
 //! One place each for hashing, retrying, what an HTTP error says, whether a
-//! host may be trusted with a credential, and work on many files at once.
+//! host may be trusted with a credential, how fast bytes may move, and work on
+//! many files at once.
 
 mod agent;
 mod answer;
 mod error;
 mod host;
 mod parallel;
+mod rate;
 mod retry;
 
 pub use agent::{agent, silence};
@@ -16,4 +18,5 @@ pub use checksum::{Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};
 pub use host::{is_link_local, is_loopback, may_carry_credentials, redact};
 pub use parallel::for_each;
+pub use rate::{NoRate, Paced, Rate, limit_rate, pace};
 pub use retry::{Policy, Transient, retry};

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::support::{
     MLMODEL, RUN, Reply, Server, fetch, fetch_in, file, listing, run, whole, with_model,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const DATA: &str = "0123456789";
 
@@ -137,4 +138,25 @@ fn mlflow_2_is_read_by_its_faster_route() {
     });
     fetch(&server, &[RUN]).fetch();
     assert!(server.requests().iter().all(|request| !request.target.contains("mlflow-artifacts")));
+}
+
+#[test]
+fn progress_is_told_in_json_and_the_rate_is_kept() {
+    let server = good();
+    let begun = Instant::now();
+    let outcome = fetch(&server, &[RUN, "--log-format", "json", "--limit-rate", "400"]);
+    outcome.fetch();
+    let size = MLMODEL.len() + DATA.len();
+    assert!(
+        begun.elapsed() >= Duration::from_millis(size as u64 * 1000 / 400),
+        "{:?} for {size} bytes",
+        begun.elapsed()
+    );
+    let mut events =
+        outcome.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told = events.rfind(|event| event["event"] == "progress").unwrap();
+    assert_eq!(told["stage"], "fetch");
+    assert_eq!(told["bytes"], json!({"done": size, "total": size}));
+    assert_eq!(told["files"], json!({"done": 2, "total": 2}));
+    fetch(&server, &[RUN, "--limit-rate", "fast"]).failed(2, &["'fast' is not a rate"]);
 }
