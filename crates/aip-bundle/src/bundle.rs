@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use checksum::Digest;
-use deployment::{Extra, Fetch, File, Package, Spec, Target};
+use deployment::{Fetch, File, Package, Spec, Target};
 use stage::{Failure, Process};
 
 use crate::directory::{self, Draft, MANIFEST, MODEL};
@@ -97,7 +97,7 @@ impl Bundle {
             return File { path, ..File::default() };
         }
         let Digest { size, sha256, crc32c } = Digest::of_bytes(&self.sdist);
-        File { path, size, sha256, crc32c, extra: Extra::new() }
+        File { path, size, sha256, crc32c, ..File::default() }
     }
 
     pub(crate) fn directory(&self) -> &Path {

@@ -24,7 +24,7 @@ pub struct Stages {
     pub extra: Extra,
 }
 
-/// A file on this machine.
+/// A file on this machine, or a file of the model that was left where it lies.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct File {
@@ -32,15 +32,31 @@ pub struct File {
     pub path: String,
     /// Bytes.
     pub size: u64,
-    /// SHA-256, lower-case hexadecimal; empty in a dry run.
+    /// SHA-256, lower-case hexadecimal; empty in a dry run, and where nobody
+    /// read the file: see `uri`.
     #[serde(default)]
     pub sha256: String,
     /// CRC-32C as Cloud Storage spells it: base64 of four big-endian bytes;
-    /// empty in a dry run.
+    /// empty in a dry run, and where the file's store does not know it.
     #[serde(default)]
     pub crc32c: String,
+    /// Where the file lies, if it is not below the stage's directory:
+    /// `gs://bucket/name`, from where aip-upload copies it, or a place that
+    /// only MLflow reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// The generation of that object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+impl File {
+    /// Whether its bytes are on this machine.
+    pub fn is_here(&self) -> bool {
+        self.uri.is_none()
+    }
 }
 
 /// An object in Cloud Storage.
@@ -72,7 +88,9 @@ pub struct Fetch {
     pub artifact_uri: Option<String>,
     /// The MLmodel directory on this machine, absolute.
     pub directory: String,
-    /// SHA-256 over the sorted lines `sha256  path`, lower-case hexadecimal.
+    /// SHA-256 over the sorted lines `sha256  path`, lower-case hexadecimal. For
+    /// an object that was left in Cloud Storage, `uri#generation` stands for
+    /// the first; empty where other files were left.
     pub digest: String,
     pub files: Vec<File>,
     #[serde(default)]
