@@ -3,6 +3,7 @@
 
 mod completions;
 mod man;
+mod plugin;
 mod reference;
 mod schema;
 mod tools;
@@ -22,7 +23,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// docs/deployment.schema.json and docs/cli.md
+    /// docs/deployment.schema.json, docs/cli.md and the plugin's settings.json
     Docs,
     /// Man pages into a directory
     Man { directory: PathBuf },
@@ -55,11 +56,13 @@ fn docs() -> io::Result<()> {
 }
 
 /// The generated files that are kept in the repository.
-fn generated() -> [(PathBuf, String); 2] {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+fn generated() -> [(PathBuf, String); 3] {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let docs = crates.join("../docs");
     [
         (docs.join("deployment.schema.json"), schema::text()),
         (docs.join("cli.md"), reference::text()),
+        (crates.join("mlflow-plugin/python/mlflow_aip/settings.json"), plugin::text()),
     ]
 }
 
