@@ -85,6 +85,30 @@ def run(
     raise said.failure(status)
 
 
+def lines(
+    program: str, *args: str, document: bytes, env: Optional[Mapping[str, str]] = None
+) -> Iterator[bytes]:
+    """A program's stdout, line by line as it comes. Whoever wants no more of
+    them ends it."""
+    child = start(program, *args, "--log-format=json", env=env)
+    said = Said(program)
+    assert child.stdin and child.stdout and child.stderr
+    stderr = child.stderr
+    hearing = threading.Thread(target=lambda: [said.hear(line) for line in stderr], daemon=True)
+    hearing.start()
+    try:
+        with contextlib.suppress(BrokenPipeError), child.stdin as stdin:
+            stdin.write(document)
+        yield from child.stdout
+        hearing.join()
+        status = child.wait()
+    except BaseException:
+        end(child)
+        raise
+    if status:
+        raise said.failure(status)
+
+
 class Said:
     """What a program says on stderr: shown as it comes, its failure kept."""
 
