@@ -1,20 +1,20 @@
-//! The tracking server, from the settings.
+//! Whom to ask about models, from the settings.
 
 use std::path::Path;
 
 use deployment::Spec;
-use mlflow::{Client, Credentials, ModelUri, Options, TrackingUri};
+use mlflow::{Client, Credentials, ModelUri, Options, StoreUri, Target, Tracking, TrackingUri};
 use stage::{Failure, settings};
 
 use crate::Args;
 
-/// The server to ask, if one is set. What goes into the document has no
+/// Who is asked, if anybody is set. What goes into the document has no
 /// credentials in it.
 pub(crate) fn connect(
     args: &Args,
     spec: &mut Spec,
     uri: &ModelUri,
-) -> Result<Option<Client>, Failure> {
+) -> Result<Option<Tracking>, Failure> {
     let Ok(flag) = args.tracking_uri.as_deref().map(str::parse::<TrackingUri>).transpose();
     let Ok(mut field) = spec.tracking_uri.as_deref().map(str::parse::<TrackingUri>).transpose();
     let resolved = settings::TRACKING_URI.resolve(flag, &mut field, None)?;
@@ -22,20 +22,43 @@ pub(crate) fn connect(
     if !uri.needs_server() && resolved.is_none() {
         // The login in the environment is meant for the tracking server alone.
         let options = options(args, None);
-        return Ok(uri.server().map(|server| Client::new(server.clone(), options)).transpose()?);
+        let client = uri.server().map(|server| Client::new(server.clone(), options)).transpose()?;
+        return Ok(client.map(Tracking::server));
     }
-    let server = match resolved.map(|uri| uri.server()) {
-        Some(Ok(server)) => server,
-        // A store that has no server is no obstacle to reading a directory.
+    let target = match resolved.map(|uri| uri.target()) {
+        Some(Ok(target)) => target,
+        // A store that cannot be used is no obstacle to reading a directory.
         Some(Err(error)) if !uri.needs_server() => {
-            log::debug!("going on without a tracking server: {error}");
+            log::debug!("going on without MLflow: {error}");
             return Ok(None);
         }
         Some(Err(error)) => return Err(error.into()),
-        None => return Err(no_server()),
+        None => default_store()?,
     };
-    let credentials = Credentials::from_env(settings::env)?;
-    Ok(Some(Client::new(server, options(args, credentials))?))
+    match target {
+        Target::Server(server) => {
+            let credentials = Credentials::from_env(settings::env)?;
+            Ok(Some(Tracking::server(Client::new(server, options(args, credentials))?)))
+        }
+        // Where the files are is known: whose records they are in does not matter.
+        Target::Store(_) if !uri.needs_server() => Ok(None),
+        Target::Store(store) => {
+            spec.tracking_uri = Some(store.to_string());
+            let workspace = settings::env("MLFLOW_WORKSPACE");
+            Ok(Some(Tracking::store(&store, workspace.as_deref())?))
+        }
+    }
+}
+
+/// As MLflow does where nothing is set.
+fn default_store() -> Result<Target, Failure> {
+    let store = StoreUri::of_directory(Path::new(".")).ok_or_else(|| {
+        settings::TRACKING_URI
+            .missing()
+            .hint("a store in this directory, mlflow.db or mlruns, is found by itself")
+    })?;
+    log::debug!("tracking uri = '{store}' (this directory's store, as nothing is set)");
+    Ok(Target::Store(store))
 }
 
 fn options(args: &Args, credentials: Option<Credentials>) -> Options {
@@ -43,21 +66,5 @@ fn options(args: &Args, credentials: Option<Credentials>) -> Options {
         credentials,
         workspace: settings::env("MLFLOW_WORKSPACE"),
         allow_http_credentials: args.allow_http_credentials,
-    }
-}
-
-/// Where MLflow itself would take a store in the current directory, that store
-/// is what the person means.
-fn no_server() -> Failure {
-    let store = [("mlflow.db", "sqlite:///mlflow.db"), ("mlruns", "./mlruns")]
-        .into_iter()
-        .find(|(path, _)| Path::new(path).exists());
-    let missing = settings::TRACKING_URI.missing();
-    match store {
-        Some((_, uri)) => missing.hint(format!(
-            "the store in this directory is read through a server: \
-             mlflow server --backend-store-uri {uri}, then --tracking-uri http://127.0.0.1:5000"
-        )),
-        None => missing,
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mlflow::source::{Entry, Local, Served, Source, checked};
-use mlflow::{Client, Location, Resolved};
+use mlflow::{Location, Resolved, Tracking};
 use stage::Failure;
 
 use crate::Args;
@@ -21,12 +21,16 @@ pub(crate) struct Origin<'a> {
 /// then Cloud Storage, then the server, which serves whatever store it has.
 pub(crate) fn find<'a>(
     args: &Args,
-    client: Option<&'a Client>,
+    tracking: Option<&'a Tracking>,
     resolved: &'a Resolved,
 ) -> Result<Origin<'a>, Failure> {
+    let client = tracking.and_then(Tracking::client);
     let served = client.map(|client| Served::new(client, resolved)).transpose()?.flatten();
     match (&resolved.location, served) {
-        (Location::Local(path), None) => local(path),
+        (Location::Local(path), None) => match tracking {
+            Some(store) if !path.exists() => Err(store.nothing_at(resolved).into()),
+            _ => local(path),
+        },
         (Location::Local(path), Some(served)) if !path.is_dir() => {
             log::debug!("'{}' is on the server alone", path.display());
             listed(served, "the tracking server")

@@ -22,10 +22,10 @@ pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let given = args.model.clone().or_else(|| args.model_uri.clone());
     let wanted = settings::MODEL_URI.require(given, &mut spec.model_uri)?;
     let uri: ModelUri = wanted.parse()?;
-    let client = connect::connect(args, spec, &uri)?;
-    let resolved = resolve(&uri, client.as_ref())?;
+    let tracking = connect::connect(args, spec, &uri)?;
+    let resolved = resolve(&uri, tracking.as_ref())?;
     log::debug!("{uri} is {}, kept at '{}'", resolved.uri, resolved.location);
-    let origin = origin::find(args, client.as_ref(), &resolved)?;
+    let origin = origin::find(args, tracking.as_ref(), &resolved)?;
     let mlmodel = read_mlmodel(&resolved, &origin)?;
     let model = MlModel::parse(&mlmodel)?;
     if model.pyfunc().is_none() {

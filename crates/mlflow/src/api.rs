@@ -114,7 +114,7 @@ struct Listing {
 }
 
 impl Client {
-    pub(crate) fn run(&self, run_id: &str) -> Result<Run, HttpError> {
+    pub(crate) fn get_run(&self, run_id: &str) -> Result<Run, HttpError> {
         #[derive(Deserialize)]
         struct Answer {
             run: Run,
@@ -123,7 +123,7 @@ impl Client {
         Ok(answer.run)
     }
 
-    pub(crate) fn logged_model(&self, id: &str) -> Result<LoggedModel, HttpError> {
+    pub(crate) fn get_logged_model(&self, id: &str) -> Result<LoggedModel, HttpError> {
         #[derive(Deserialize)]
         struct Answer {
             model: LoggedModel,
@@ -132,10 +132,11 @@ impl Client {
         Ok(answer.model)
     }
 
-    /// The run's logged models, the last one first.
-    pub(crate) fn logged_models_of(
+    /// The logged models of a run.
+    pub(crate) fn search_logged_models(
         &self,
-        run: &RunInfo,
+        experiment_id: &str,
+        run_id: &str,
     ) -> Result<Vec<LoggedModelInfo>, HttpError> {
         #[derive(Deserialize)]
         struct Answer {
@@ -148,8 +149,8 @@ impl Client {
         let mut pages = HashSet::new();
         loop {
             let mut body = json!({
-                "experiment_ids": [run.experiment_id],
-                "filter": format!("source_run_id = '{}'", run.run_id),
+                "experiment_ids": [experiment_id],
+                "filter": format!("source_run_id = '{run_id}'"),
             });
             if let Some(page) = &page {
                 body["page_token"] = json!(page);
@@ -161,7 +162,6 @@ impl Client {
                 break;
             }
         }
-        found.sort_by_key(|model| std::cmp::Reverse(model.creation_timestamp_ms));
         Ok(found)
     }
 
@@ -201,7 +201,7 @@ impl Client {
     }
 
     /// Where a version's files are. Right on every server, as `source` is not.
-    pub(crate) fn download_uri(&self, name: &str, version: &str) -> Result<String, HttpError> {
+    pub(crate) fn get_download_uri(&self, name: &str, version: &str) -> Result<String, HttpError> {
         #[derive(Deserialize)]
         struct Answer {
             artifact_uri: String,
@@ -212,7 +212,7 @@ impl Client {
         Ok(answer.artifact_uri)
     }
 
-    pub(crate) fn registered_model(&self, name: &str) -> Result<RegisteredModel, HttpError> {
+    pub(crate) fn get_registered_model(&self, name: &str) -> Result<RegisteredModel, HttpError> {
         #[derive(Deserialize)]
         struct Answer {
             registered_model: RegisteredModel,
@@ -223,7 +223,7 @@ impl Client {
     }
 
     /// Some registered models: to say what there is, not to find one.
-    pub(crate) fn some_registered_models(&self) -> Result<Vec<RegisteredModel>, HttpError> {
+    pub(crate) fn search_registered_models(&self) -> Result<Vec<RegisteredModel>, HttpError> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(default)]

@@ -4,35 +4,25 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use crate::api::{LoggedModelInfo, Run};
-use crate::client::Client;
+use crate::backend::{Backend, LoggedModel, Root, Run};
 use crate::error::Error;
 use crate::resolve::{find_run, list};
 use crate::uri::ModelUri;
 
-/// MLflow 2 notes here, as JSON, each model that a run logged.
-const HISTORY: &str = "mlflow.log-model.history";
-
 /// The run's model, if it has just one.
-pub(crate) fn only_model(client: &Client, run_id: &str) -> Result<ModelUri, Error> {
-    let run = find_run(client, run_id)?;
-    let logged = if run.outputs.model_outputs.is_empty() {
-        Vec::new()
-    } else {
-        client.logged_models_of(&run.info).map_err(|error| {
-            client.explain(format!("cannot list the models of run '{run_id}'"), error)
-        })?
-    };
+pub(crate) fn only_model(backend: &dyn Backend, run_id: &str) -> Result<ModelUri, Error> {
+    let run = find_run(backend, run_id)?;
+    let logged = backend.logged_models(&run)?;
     let mut paths = history(&run);
     if logged.is_empty() && paths.is_empty() {
-        paths = directories_with_mlmodel(client, run_id)?;
+        paths = directories_with_mlmodel(backend, run_id)?;
     }
     let in_run = |path: &String| ModelUri::Run { run_id: run_id.into(), path: Some(path.clone()) };
     let mut models: Vec<_> = logged.iter().map(|model| (of_model(model), said_of(model))).collect();
     models.extend(paths.iter().map(|path| (in_run(path), String::new())));
     match models.len() {
         1 => Ok(models.remove(0).0),
-        0 => Err(no_model(client, run_id)),
+        0 => Err(no_model(backend, run_id)),
         count => Err(Error::Ambiguous {
             message: format!("run '{run_id}' has {count} models"),
             choices: models
@@ -43,11 +33,11 @@ pub(crate) fn only_model(client: &Client, run_id: &str) -> Result<ModelUri, Erro
     }
 }
 
-fn of_model(model: &LoggedModelInfo) -> ModelUri {
-    ModelUri::Logged { model_id: model.model_id.clone(), path: None }
+fn of_model(model: &LoggedModel) -> ModelUri {
+    ModelUri::Logged { model_id: model.id.clone(), path: None }
 }
 
-fn said_of(model: &LoggedModelInfo) -> String {
+fn said_of(model: &LoggedModel) -> String {
     format!("  # '{}'", model.name)
 }
 
@@ -58,31 +48,30 @@ fn history(run: &Run) -> BTreeSet<String> {
     struct Logged {
         artifact_path: String,
     }
-    let tag = run.data.tags.iter().find(|tag| tag.key == HISTORY);
     let models: Vec<Logged> =
-        tag.and_then(|tag| serde_json::from_str(&tag.value).ok()).unwrap_or_default();
+        run.history.as_deref().and_then(|tag| serde_json::from_str(tag).ok()).unwrap_or_default();
     models.into_iter().map(|model| model.artifact_path).collect()
 }
 
 /// Models that were put there as plain files, one step below the run's root.
-fn directories_with_mlmodel(client: &Client, run_id: &str) -> Result<BTreeSet<String>, Error> {
-    let listed = |path: &str| {
-        client.list_run(run_id, path).map_err(|error| {
-            client.explain(format!("cannot list the artifacts of run '{run_id}'"), error)
-        })
-    };
+fn directories_with_mlmodel(
+    backend: &dyn Backend,
+    run_id: &str,
+) -> Result<BTreeSet<String>, Error> {
     let mut found = BTreeSet::new();
-    for entry in listed("")?.into_iter().filter(|entry| entry.is_dir) {
+    let root = Root::Run(run_id);
+    for entry in backend.list(root, "")?.into_iter().filter(|entry| entry.is_dir) {
         let mlmodel = format!("{}/MLmodel", entry.path);
-        if listed(&entry.path)?.iter().any(|file| !file.is_dir && file.path == mlmodel) {
+        let files = backend.list(root, &entry.path)?;
+        if files.iter().any(|file| !file.is_dir && file.path == mlmodel) {
             found.insert(entry.path);
         }
     }
     Ok(found)
 }
 
-fn no_model(client: &Client, run_id: &str) -> Error {
-    let artifacts = client.list_run(run_id, "").unwrap_or_default();
+fn no_model(backend: &dyn Backend, run_id: &str) -> Error {
+    let artifacts = backend.list(Root::Run(run_id), "").unwrap_or_default();
     let hint = if artifacts.is_empty() {
         "it has no artifacts at all; was the model logged to another run?".into()
     } else {

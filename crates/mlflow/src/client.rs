@@ -1,5 +1,6 @@
 //! The REST client: one server, one login, one retry layer.
 
+use std::fmt::{self, Display};
 use std::io::Read;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -243,6 +244,12 @@ impl Client {
             }
             _ => None,
         }
+    }
+}
+
+impl Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.server.fmt(f)
     }
 }
 

@@ -1,12 +1,13 @@
 //! MLflow: resolve a model URI, list and download artifacts, read MLmodel.
 //!
-//! [`ModelUri`] is what a person asks for, [`resolve`] finds where it is, a
-//! [`source::Source`] lists and reads it, [`download`] brings it here, and
+//! [`ModelUri`] is what a person asks for, [`resolve`] finds where it is by
+//! asking a [`Tracking`] server or a store on this machine, a [`source::Source`] lists and reads it, [`download`] brings it here, and
 //! [`Store`] keeps it. Nothing here knows Google; a source for Cloud Storage
 //! comes from outside.
 
 mod absent;
 mod api;
+mod backend;
 mod candidates;
 mod client;
 mod credentials;
@@ -16,18 +17,23 @@ mod error;
 mod location;
 mod mlmodel;
 mod resolve;
+mod resolved;
 mod server;
 pub mod source;
 mod store;
+mod tracking_uri;
 mod uri;
 
+pub use backend::Tracking;
 pub use client::{Client, Options};
 pub use credentials::Credentials;
 pub use download::{Told, download};
 pub use error::Error;
 pub use location::{Location, Proxy};
 pub use mlmodel::{MAX_BYTES as MAX_MLMODEL_BYTES, MlModel};
-pub use resolve::{Resolved, resolve};
-pub use server::{Server, TrackingUri};
+pub use resolve::resolve;
+pub use resolved::{Resolved, Served};
+pub use server::Server;
 pub use store::{Staging, Store};
+pub use tracking_uri::{StoreUri, Target, TrackingUri};
 pub use uri::{ModelUri, Selector};

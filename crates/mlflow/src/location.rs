@@ -83,7 +83,7 @@ impl FromStr for Location {
 }
 
 /// A colon after a word, as in `s3://…`; `./a:b` has none.
-fn split_scheme(uri: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_scheme(uri: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = uri.split_once(':')?;
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     let usable = scheme.bytes().all(letter) && scheme.as_bytes().first()?.is_ascii_alphabetic();

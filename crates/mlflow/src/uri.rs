@@ -34,7 +34,7 @@ pub enum Selector {
 }
 
 impl ModelUri {
-    /// Whether a tracking server must be asked where the model is.
+    /// Whether MLflow must be asked where the model is.
     pub fn needs_server(&self) -> bool {
         match self {
             Self::Run { .. } | Self::Registered { .. } | Self::Logged { .. } => true,
@@ -117,7 +117,7 @@ impl FromStr for ModelUri {
             return Self::models(rest, uri);
         }
         // A directory of such a name is reached as ./NAME.
-        if is_hex_id(uri) {
+        if is_run_id(uri) {
             return Ok(Self::Run { run_id: uri.into(), path: None });
         }
         if is_model_id(uri) {
@@ -152,10 +152,10 @@ impl Display for ModelUri {
 
 /// MLflow's own mark of a logged model.
 pub(crate) fn is_model_id(text: &str) -> bool {
-    text.strip_prefix("m-").is_some_and(is_hex_id)
+    text.strip_prefix("m-").is_some_and(is_run_id)
 }
 
-fn is_hex_id(text: &str) -> bool {
+pub(crate) fn is_run_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
@@ -262,6 +262,6 @@ mod tests {
         assert!(is_model_id(&format!("m-{ID}")));
         assert!(!is_model_id(&format!("m-{}", ID.to_uppercase())));
         assert!(!is_model_id(&format!("m-{ID}0")));
-        assert!(!is_hex_id("main"));
+        assert!(!is_run_id("main"));
     }
 }

@@ -224,5 +224,8 @@ fn a_command_that_asks_for_nothing_says_how_to_ask() {
     nowhere(&["modle"]).failed(2, &["there is no directory 'modle'", "runs:/RUN_ID/PATH"]);
     nowhere(&["runs:/x/../y"]).failed(2, &["'.' or '..' component"]);
     nowhere(&[RUN, "--tracking-uri", "sqlite:///mlflow.db"])
-        .failed(2, &["mlflow server --backend-store-uri 'sqlite:///mlflow.db'"]);
+        .failed(4, &["there is no database at '", "sqlite:///mlflow.db is in this directory"]);
+    nowhere(&[RUN, "--tracking-uri", "postgresql://u:s3cret@db/mlflow"])
+        .failed(2, &["mlflow server --backend-store-uri 'postgresql://db/mlflow'"]);
+    nowhere(&[RUN, "--tracking-uri", "databricks"]).failed(2, &["Databricks"]);
 }

@@ -8,12 +8,13 @@ use ureq::http::header::{DATE, ETAG, LAST_MODIFIED};
 use ureq::http::{Response, StatusCode};
 
 use super::{Entry, Opened, Resume, Source};
+use crate::absent;
 use crate::api::FileInfo;
 use crate::client::{Client, Software};
 use crate::encode::with_query;
 use crate::error::Error;
 use crate::location::{Location, Proxy, join};
-use crate::{absent, resolve};
+use crate::resolved::Resolved;
 
 const MAX_DEPTH: usize = 64;
 const MAX_ENTRIES: usize = 1_000_000;
@@ -25,14 +26,14 @@ pub struct Served<'a> {
     client: &'a Client,
     /// The proxy's server, where that is another one.
     proxy: Option<Client>,
-    resolved: &'a resolve::Resolved,
+    resolved: &'a Resolved,
     proxied: Option<String>,
     direct: OnceLock<bool>,
 }
 
 impl<'a> Served<'a> {
     /// `None` where the server has no route to these files.
-    pub fn new(client: &'a Client, resolved: &'a resolve::Resolved) -> Result<Option<Self>, Error> {
+    pub fn new(client: &'a Client, resolved: &'a Resolved) -> Result<Option<Self>, Error> {
         let (proxy, proxied) = match &resolved.location {
             Location::Proxied { proxy, path } => {
                 let other = match proxy {
