@@ -5,6 +5,9 @@
 # make check     formatting, lints, generated documents
 # make bench     figures, against the same work in Python
 # make install   PREFIX=/usr/local DESTDIR=
+# make wheel     the MLflow plugin with the tools in it, below dist;
+#                PROFILE=dist: smaller, slower to build
+# make install-plugin   PYTHON=python3: it, in that Python's environment
 #
 # make RUN_ID=… version    deploys a model of MLflow. Each stage's document is
 # a file in OUT, so what was done is not done again, and a stage that fails
@@ -27,16 +30,18 @@ BIN ?= $(abspath $(TARGET))/$(PROFILE)
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 CARGO_FLAGS := $(if $(filter-out debug,$(PROFILE)),--profile $(PROFILE))
 TOOLS := mlf-fetch aip-bundle aip-upload aip-model aip-version aip-predict aip-emulator
+PYTHON ?= python3
+DIST ?= dist
 
 UV := .venv/bin/uv
 
 # Wheels and the emulator's Python environments stay inside the checkout; a
 # deployment of one's own keeps to one's own cache.
-demo bench test test-rust test-python lock $(UV) .venv/mlflow2/ready .venv/mlflow3/ready: \
+demo bench test test-rust test-python lock $(UV) .venv/%/ready plugin-environments: \
   export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: build demo test test-rust test-python check bench install clean lock
+.PHONY: build demo test test-rust test-python check bench install wheel install-plugin clean lock
 
 build:
 	cargo build $(CARGO_FLAGS) --workspace
@@ -60,7 +65,7 @@ test-rust: .venv/bin/uv
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo test --workspace
 
 # With the debug build: the tests of the crates have just built most of it.
-test-python: .venv/mlflow3/ready .venv/mlflow2/ready
+test-python: .venv/mlflow3/ready .venv/mlflow2/ready plugin-environments
 	@echo '== tests of the whole'
 	cargo build --workspace
 	BIN=$(abspath $(TARGET))/debug .venv/mlflow3/bin/python -m pytest tests $(PYTEST_FLAGS)
@@ -86,9 +91,18 @@ install: build
 	  install -m 644 $$from/fish/$$tool.fish "$$to"/share/fish/vendor_completions.d/$$tool.fish
 	done
 
+# Cargo calls the debug build's profile dev.
+wheel: .venv/wheel/ready
+	rm -f $(DIST)/mlflow_aip-*.whl
+	CARGO_TARGET_DIR=$(abspath $(TARGET)) .venv/wheel/bin/maturin build --quiet --locked \
+	  --manifest-path crates/mlflow-plugin/Cargo.toml --profile $(PROFILE:debug=dev) --out $(DIST)
+
+install-plugin: wheel
+	$(UV) pip install --python $(PYTHON) --reinstall-package mlflow-aip $(DIST)/mlflow_aip-*.whl
+
 clean:
 	cargo clean
-	rm -rf .venv
+	rm -rf .venv $(DIST)
 
 # --- Python ------------------------------------------------------------------
 
@@ -113,8 +127,24 @@ $(UV): tests/requirements/uv.txt
 	$(UV) pip install --quiet --python .venv/$*/bin/python -r $<
 	touch $@
 
+# The plugin beside either MLflow, as anybody installs it.
+.venv/plugin%/ready: tests/requirements/mlflow%.txt $(UV)
+	@echo '== making the Python environment plugin$*'
+	$(UV) venv --quiet --clear --no-project --python '>=3.10,<3.14' .venv/plugin$*
+	$(UV) pip install --quiet --python .venv/plugin$*/bin/python -r $<
+	touch $@
+
+.PHONY: plugin-environments
+plugin-environments: PROFILE := debug
+plugin-environments: DIST := $(TARGET)/wheel
+plugin-environments: wheel .venv/plugin2/ready .venv/plugin3/ready
+	@for major in 2 3; do
+	  $(UV) pip install --quiet --python .venv/plugin$$major/bin/python \
+	    --reinstall-package mlflow-aip $(DIST)/mlflow_aip-*.whl
+	done
+
 lock: $(UV)
-	for name in mlflow2 mlflow3; do
+	for name in mlflow2 mlflow3 wheel; do
 	  $(UV) pip compile --quiet --universal --upgrade --python-version 3.10 --no-annotate \
 	    tests/requirements/$$name.in --output-file tests/requirements/$$name.txt
 	done
