@@ -31,6 +31,20 @@ fn uv_that_is_missing_old_or_in_trouble() {
     assert!(!vertex.scratch.path("kept/bundles").exists(), "nothing half is there");
 }
 
+/// As in a virtual environment that is not on PATH.
+#[test]
+fn uv_beside_the_program() {
+    let vertex = Vertex::new();
+    let place = vertex.scratch.path("bin");
+    fs::create_dir(&place).unwrap();
+    fs::rename(vertex.scratch.path("uv"), place.join("uv")).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_aip-bundle"), place.join("aip-bundle")).unwrap();
+    let args = ["--target", "vertex", "--base-image", "oci:base"];
+    let outcome = vertex.scratch.run_as(&place.join("aip-bundle"), &args, &[]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert!(!vertex.asked().is_empty());
+}
+
 #[test]
 fn bases_that_will_not_do() {
     let vertex = Vertex::new();

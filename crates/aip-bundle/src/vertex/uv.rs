@@ -18,9 +18,10 @@ pub(super) struct Uv {
 }
 
 impl Uv {
-    /// The one that $UV names, else the one on PATH.
+    /// The one that $UV names, else the one beside this program (a wheel brings
+    /// both along), else the one on PATH.
     pub(super) fn find() -> Result<Self, Error> {
-        let program = settings::env("UV").unwrap_or_else(|| "uv".into());
+        let program = settings::env("UV").or_else(beside).unwrap_or_else(|| "uv".into());
         let output = match Command::new(&program).arg("--version").stdin(Stdio::null()).output() {
             Ok(output) => output,
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -66,6 +67,11 @@ impl Uv {
         }
         Err(Error::uv(&said))
     }
+}
+
+fn beside() -> Option<String> {
+    let path = std::env::current_exe().ok()?.with_file_name("uv");
+    path.is_file().then(|| path.display().to_string())
 }
 
 fn version(text: &str) -> Option<[u32; 3]> {

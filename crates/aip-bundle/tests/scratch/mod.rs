@@ -64,7 +64,11 @@ impl Scratch {
     }
 
     pub fn run(&self, args: &[&str], env: &[(&str, &str)]) -> Outcome {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_aip-bundle"))
+        self.run_as(Path::new(env!("CARGO_BIN_EXE_aip-bundle")), args, env)
+    }
+
+    pub fn run_as(&self, program: &Path, args: &[&str], env: &[(&str, &str)]) -> Outcome {
+        let mut child = Command::new(program)
             .args(args)
             .current_dir(self.root.path())
             .env_clear()

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
 use super::process::{self, Failed};
-use super::python::{Interpreter, on_path};
+use super::python::{Interpreter, beside, on_path};
 use crate::say::say;
 use crate::state::Options;
 
@@ -35,10 +35,11 @@ pub(crate) enum Error {
     Io(#[from] io::Error),
 }
 
-/// uv, if there is one: it makes an environment many times faster than pip.
+/// uv, if there is one: it makes an environment many times faster than pip. A
+/// wheel that brings this program along brings one too.
 pub(crate) fn find_uv() -> Option<PathBuf> {
     let named = std::env::var_os("UV").filter(|value| !value.is_empty()).map(PathBuf::from);
-    named.or_else(|| on_path("uv").into_iter().next())
+    named.or_else(|| beside("uv")).or_else(|| on_path("uv").into_iter().next())
 }
 
 /// The user's cache, so that environments are there again on the next run.

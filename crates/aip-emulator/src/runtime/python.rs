@@ -50,7 +50,8 @@ impl Interpreters {
             }
             return python;
         }
-        for candidate in pyenv(minor).into_iter().chain(on_path(&format!("python{minor}"))) {
+        let name = format!("python{minor}");
+        for candidate in pyenv(minor).into_iter().chain(on_path(&name)).chain(beside(&name)) {
             if let Some(python) = probe(&candidate, minor).await {
                 return Some(python);
             }
@@ -99,6 +100,12 @@ fn pyenv(minor: &str) -> Vec<PathBuf> {
 pub(crate) fn on_path(name: &str) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|dir| dir.join(name)).filter(|file| file.is_file()).collect()
+}
+
+/// What lies where this program does: a virtual environment need not be on PATH.
+pub(crate) fn beside(name: &str) -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?.with_file_name(name);
+    path.is_file().then_some(path)
 }
 
 #[cfg(test)]
