@@ -79,9 +79,7 @@ class AIPlatformDeploymentClient(BaseDeploymentClient):  # type: ignore[misc]
     ) -> PredictionsResponse:
         from . import predict
 
-        return predict.predict(
-            self._asked(deployment_name, endpoint), deployment_name, inputs, endpoint
-        )
+        return predict.predict(self._asked(deployment_name, endpoint), inputs)
 
     def predict_stream(
         self,
@@ -91,9 +89,7 @@ class AIPlatformDeploymentClient(BaseDeploymentClient):  # type: ignore[misc]
     ) -> Iterator[dict[str, Any]]:
         from . import predict
 
-        return predict.stream(
-            self._asked(deployment_name, endpoint), deployment_name, inputs, endpoint
-        )
+        return predict.stream(self._asked(deployment_name, endpoint), inputs)
 
     def explain(
         self,
@@ -103,7 +99,7 @@ class AIPlatformDeploymentClient(BaseDeploymentClient):  # type: ignore[misc]
     ) -> Any:
         from . import predict
 
-        return predict.explain(self._asked(deployment_name, endpoint), deployment_name, df, endpoint)
+        return predict.explain(self._asked(deployment_name, endpoint), df)
 
     def create_endpoint(self, name: str, config: Config = None) -> dict[str, Any]:
         from . import endpoints
