@@ -89,10 +89,6 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Create this bucket first (repeatable)
-    #[arg(long = "bucket", value_name = "NAME")]
-    pub(crate) buckets: Vec<String>,
-
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -103,6 +99,10 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Default, Args)]
 struct Common {
+    /// Create this bucket first (repeatable)
+    #[arg(long = "bucket", value_name = "NAME")]
+    buckets: Vec<String>,
+
     /// Keep buckets, images, models and versions here, across restarts
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -147,7 +147,8 @@ impl Common {
             require_token: self.require_token,
             streamed_uploads: self.streamed_uploads,
         };
-        Config { listen, data_dir: self.data_dir, traffic_log: self.traffic_log, options }
+        let Self { buckets, data_dir, traffic_log, .. } = self;
+        Config { listen, buckets, data_dir, traffic_log, options }
     }
 }
 
@@ -156,8 +157,6 @@ impl Common {
 pub(crate) enum CliError {
     #[error(transparent)]
     Start(#[from] StartError),
-    #[error("cannot create the bucket '{name}': {message}")]
-    Bucket { name: String, message: String },
     #[error("cannot watch for signals")]
     Signals(#[source] std::io::Error),
     #[error("cannot write to stdout")]
@@ -199,7 +198,7 @@ pub fn main() -> ExitCode {
             Command::Run(mut args) => {
                 let listen = SocketAddr::from(([127, 0, 0, 1], 0));
                 let config = std::mem::take(&mut args.common).config(listen);
-                run::run(config, &args.buckets, &args.command).await
+                run::run(config, &args.command).await
             }
         }
     });

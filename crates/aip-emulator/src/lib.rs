@@ -11,6 +11,7 @@ mod cli;
 mod connection;
 pub mod container;
 mod drain;
+mod environment;
 mod error;
 mod faults;
 mod fields;

@@ -1,5 +1,6 @@
 //! `aip-emulator serve`
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -7,6 +8,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
 use crate::cli::CliError;
+use crate::environment::environment;
 use crate::server::{Config, Emulator};
 use crate::signals::Signals;
 
@@ -30,6 +32,7 @@ fn announce(emulator: &Emulator) -> Result<(), CliError> {
         "pid": std::process::id(),
         "dataDir": emulator.data_dir(),
         "registry": emulator.registry(),
+        "environment": environment(emulator).into_iter().collect::<BTreeMap<_, _>>(),
     });
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(CliError::Stdout)

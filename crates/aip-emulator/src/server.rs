@@ -21,6 +21,8 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Config {
     pub listen: SocketAddr,
+    /// Which are there from the beginning
+    pub buckets: Vec<String>,
     /// Kept after the end; without one, a temporary directory is used
     pub data_dir: Option<PathBuf>,
     pub traffic_log: Option<PathBuf>,
@@ -51,6 +53,8 @@ pub enum StartError {
     InUse(PathBuf),
     #[error("cannot write the traffic log '{0}'")]
     TrafficLog(PathBuf, #[source] io::Error),
+    #[error("cannot create the bucket '{name}': {message}")]
+    Bucket { name: String, message: String },
 }
 
 impl Emulator {
@@ -67,6 +71,7 @@ impl Emulator {
         if let Some(path) = config.traffic_log {
             app.log_traffic(&path).map_err(|err| StartError::TrafficLog(path, err))?;
         }
+        create_buckets(&app, config.buckets)?;
         let failed = |err| StartError::Listen(config.listen, err);
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -123,6 +128,20 @@ fn data_dir(wanted: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), Start
     };
     let absolute = std::fs::create_dir_all(&dir).and_then(|()| dir.canonicalize());
     absolute.map(|dir| (dir, None)).map_err(|err| StartError::DataDir(dir, err))
+}
+
+/// In a directory that is kept, a bucket may be there from the last time.
+fn create_buckets(app: &App, names: Vec<String>) -> Result<(), StartError> {
+    for name in names {
+        match app.storage.create_bucket(&name) {
+            Err(err) if err.code() != 409 => {
+                let message = err.message().to_owned();
+                return Err(StartError::Bucket { name, message });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Two emulators would each overwrite what the other does not know of.

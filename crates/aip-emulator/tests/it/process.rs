@@ -68,6 +68,24 @@ fn serve_until_a_signal() {
 }
 
 #[test]
+fn serve_says_what_leads_to_it() {
+    let (child, line) = serve(&["--bucket", "one", "--bucket", "two"]);
+    let (url, variables) = (line["url"].as_str().unwrap(), &line["environment"]);
+    assert_eq!(variables["STORAGE_EMULATOR_HOST"], url);
+    assert_eq!(variables["CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"], format!("{url}/"));
+    for bucket in ["one", "two"] {
+        let answer = ureq::get(format!("{url}/storage/v1/b/{bucket}")).call().unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    signal(&child, Signal::TERM);
+    assert_eq!(exit_code(child), Some(0));
+    let refused = emulator(&["serve", "--bucket", "B"]);
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0));
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert!(stderr.contains("cannot create the bucket 'B'"), "{stderr}");
+}
+
+#[test]
 fn a_directory_has_one_emulator() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["--data-dir", dir.path().to_str().unwrap()];

@@ -34,6 +34,7 @@ impl Server {
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data_dir: data_dir.map(Path::to_owned),
+            buckets: Vec::new(),
             traffic_log: None,
             options,
         };
