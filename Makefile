@@ -3,6 +3,7 @@
 #                AIP_TARGET=ai-platform: to the service before it
 # make test      everything that is tested; sets up what it needs
 # make check     formatting, lints, generated documents
+# make fuzz      looks for input that breaks a parser; FUZZ_SECONDS a target
 # make bench     figures, against the same work in Python
 # make install   PREFIX=/usr/local DESTDIR=
 # make wheel     the MLflow plugin with the tools in it, below dist;
@@ -41,7 +42,7 @@ demo bench test test-rust test-python lock $(UV) .venv/%/ready plugin-environmen
   export XDG_CACHE_HOME := $(CURDIR)/.venv/cache
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: build demo test test-rust test-python check bench install wheel install-plugin clean lock
+.PHONY: build demo test test-rust test-python check fuzz bench install wheel install-plugin clean lock
 
 build:
 	cargo build $(CARGO_FLAGS) --workspace
@@ -74,6 +75,9 @@ check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --package xtask # is what is generated up to date?
+
+fuzz:
+	scripts/fuzz
 
 install: build
 	@rm -rf $(TARGET)/share

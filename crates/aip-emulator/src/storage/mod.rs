@@ -6,6 +6,8 @@ mod content;
 mod copy;
 mod disk;
 mod download;
+#[doc(hidden)]
+pub mod fuzzing;
 mod list;
 mod multipart;
 mod name;

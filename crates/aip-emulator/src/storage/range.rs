@@ -25,11 +25,9 @@ impl ContentRange {
         }
         let (first, last) = range.split_once('-')?;
         let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-        (first <= last && total.is_none_or(|total| last < total)).then_some(Self::Chunk {
-            first,
-            last,
-            total,
-        })
+        // What ends at the last number there is could not be counted.
+        let counts = first <= last && last < u64::MAX && total.is_none_or(|total| last < total);
+        counts.then_some(Self::Chunk { first, last, total })
     }
 
     pub(super) fn first(self) -> u64 {
@@ -91,6 +89,7 @@ mod tests {
             ("bytes 0-10/10", None),
             ("bytes -1-3/10", None),
             ("bytes 0-9", None),
+            ("bytes 0-18446744073709551615/*", None),
             ("", None),
         ];
         for (header, expected) in cases {

@@ -1,0 +1,82 @@
+//! What must hold of everything that is read from outside, whatever the bytes.
+//!
+//! `make fuzz` looks for bytes for which it does not; the tests go over what was
+//! found worth keeping, in `corpus/`, at every run.
+
+#![expect(clippy::missing_panics_doc, reason = "a panic is how a fuzzer is told")]
+
+use deployment::Deployment;
+use mlflow::{MlModel, ModelUri};
+use serde_json::Value;
+
+type Target = fn(&[u8]);
+
+/// Every target with the name of its corpus.
+pub const TARGETS: [(&str, Target); 5] = [
+    ("content_range", content_range),
+    ("document", document),
+    ("mlmodel", mlmodel),
+    ("model_uri", model_uri),
+    ("multipart", multipart),
+];
+
+/// A range that is taken lies within its total and can be counted.
+pub fn content_range(input: &[u8]) {
+    let Ok(header) = std::str::from_utf8(input) else { return };
+    let Some(range) = aip_emulator::storage::fuzzing::content_range(header) else { return };
+    if let (Some(end), Some(total)) = (range.end, range.total) {
+        assert!(range.first < end && end <= total, "{header}");
+    }
+    if let (Some(length), Some(end)) = (range.length, range.end) {
+        assert_eq!(range.first + length, end, "{header}");
+    }
+}
+
+/// What is read is written again, unknown fields and digits included.
+pub fn document(input: &[u8]) {
+    let Ok(document) = Deployment::parse(input) else { return };
+    let written = serde_json::to_vec(&document).expect("a document can be written");
+    let again = Deployment::parse(&written).expect("what was written can be read");
+    let twice = serde_json::to_vec(&again).expect("a document can be written");
+    assert_eq!(String::from_utf8(written), String::from_utf8(twice.clone()));
+    let before: Value = serde_json::from_slice(input).expect("it was parsed");
+    let after: Value = serde_json::from_slice(&twice).expect("it was written");
+    assert_eq!(unknown(&before), unknown(&after));
+}
+
+/// The fields at the top that no type of ours knows.
+fn unknown(document: &Value) -> Vec<(&String, &Value)> {
+    let known = ["apiVersion", "kind", "spec", "stages", "results"];
+    let fields = document.as_object().into_iter().flatten();
+    let mut fields: Vec<_> = fields.filter(|(name, _)| !known.contains(&name.as_str())).collect();
+    fields.sort_by_key(|(name, _)| *name);
+    fields
+}
+
+pub fn mlmodel(input: &[u8]) {
+    let Ok(model) = MlModel::parse(input) else { return };
+    // What later stages ask of it.
+    let _ = (model.pyfunc().is_some(), model.python_version().map(str::len));
+}
+
+/// A URI of MLflow's that is taken is one that can be shown and taken again.
+/// (Places are shown without their query: it may hold a secret.)
+pub fn model_uri(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let Ok(uri) = text.parse::<ModelUri>() else { return };
+    if matches!(uri, ModelUri::Location(_)) {
+        return;
+    }
+    let shown = uri.to_string();
+    let again = shown.parse::<ModelUri>();
+    assert_eq!(again.ok().map(|uri| uri.to_string()), Some(shown), "{text}");
+}
+
+/// Wherever the network cuts a body, its parts are the same.
+pub fn multipart(input: &[u8]) {
+    let Some((&step, body)) = input.split_first() else { return };
+    let step = usize::from(step).max(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let parts = |step| runtime.block_on(aip_emulator::storage::fuzzing::multipart(body, "B", step));
+    assert_eq!(parts(step), parts(body.len().max(1)));
+}
