@@ -6,6 +6,7 @@ use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::host::{is_link_local, is_loopback};
+use crate::proxy::proxy;
 
 /// A client for this host. Errors come back as answers, so that their bodies
 /// can be read; redirects are not followed, for a credential would go along
@@ -14,8 +15,13 @@ use crate::host::{is_link_local, is_loopback};
 ///
 /// There is no limit on a whole transfer, only on silence.
 pub fn agent(url: &str) -> Agent {
-    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
-    let mut config = Agent::config_builder()
+    agent_with(url, TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+}
+
+/// The same where somebody says whom to trust, or who we are.
+pub fn agent_with(url: &str, tls: TlsConfig) -> Agent {
+    let near = is_loopback(url) || is_link_local(url);
+    let config = Agent::config_builder()
         .tls_config(tls)
         .http_status_as_error(false)
         .max_redirects(0)
@@ -24,10 +30,8 @@ pub fn agent(url: &str) -> Agent {
         .timeout_per_write(Some(silence()))
         .input_buffer_size(128 * 1024)
         .output_buffer_size(128 * 1024)
-        .user_agent(concat!("mlflow-aip/", env!("CARGO_PKG_VERSION")));
-    if is_loopback(url) || is_link_local(url) {
-        config = config.proxy(None);
-    }
+        .user_agent(concat!("mlflow-aip/", env!("CARGO_PKG_VERSION")))
+        .proxy(if near { None } else { proxy(url) });
     config.build().into()
 }
 

@@ -9,10 +9,11 @@ mod answer;
 mod error;
 mod host;
 mod parallel;
+mod proxy;
 mod rate;
 mod retry;
 
-pub use agent::{agent, silence};
+pub use agent::{agent, agent_with, silence};
 pub use answer::{Answer, no_answer, success};
 pub use checksum::{Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};
