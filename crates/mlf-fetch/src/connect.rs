@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use deployment::Spec;
-use mlflow::{Client, Credentials, ModelUri, Options, StoreUri, Target, Tracking, TrackingUri};
+use mlflow::{Client, Flags, Header, ModelUri, Options, StoreUri, Target, Tracking, TrackingUri};
 use stage::{Failure, settings};
 
 use crate::Args;
@@ -21,9 +21,9 @@ pub(crate) fn connect(
     spec.tracking_uri = field.map(|uri| uri.to_string());
     if !uri.needs_server() && resolved.is_none() {
         // The login in the environment is meant for the tracking server alone.
-        let options = options(args, None);
-        let client = uri.server().map(|server| Client::new(server.clone(), options)).transpose()?;
-        return Ok(client.map(Tracking::server));
+        let Some(server) = uri.server() else { return Ok(None) };
+        let options = Options::without_login(flags(args)?, settings::env)?;
+        return Ok(Some(Tracking::server(Client::new(server.clone(), options)?)));
     }
     let target = match resolved.map(|uri| uri.target()) {
         Some(Ok(target)) => target,
@@ -37,8 +37,8 @@ pub(crate) fn connect(
     };
     match target {
         Target::Server(server) => {
-            let credentials = Credentials::from_env(settings::env)?;
-            Ok(Some(Tracking::server(Client::new(server, options(args, credentials))?)))
+            let options = Options::from_env(&flags(args)?, &server, settings::env)?;
+            Ok(Some(Tracking::server(Client::new(server, options)?)))
         }
         // Where the files are is known: whose records they are in does not matter.
         Target::Store(_) if !uri.needs_server() => Ok(None),
@@ -61,10 +61,14 @@ fn default_store() -> Result<Target, Failure> {
     Ok(Target::Store(store))
 }
 
-fn options(args: &Args, credentials: Option<Credentials>) -> Options {
-    Options {
-        credentials,
-        workspace: settings::env("MLFLOW_WORKSPACE"),
-        allow_http_credentials: args.allow_http_credentials,
+fn flags(args: &Args) -> Result<Flags, Failure> {
+    let mut headers = Vec::new();
+    for text in &args.header {
+        headers.extend(Header::parse(text)?);
     }
+    Ok(Flags {
+        headers,
+        token_command: args.token_command.clone(),
+        allow_http_credentials: args.allow_http_credentials,
+    })
 }

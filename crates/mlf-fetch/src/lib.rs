@@ -24,7 +24,13 @@ Examples:
 Environment:
   MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD   login to the tracking server
   MLFLOW_TRACKING_TOKEN                                or a token
-  MLFLOW_WORKSPACE                                     workspace of an MLflow 3 server";
+  MLFLOW_TRACKING_AUTH                                 kubernetes or kubernetes-namespaced
+  MLFLOW_TRACKING_SERVER_CERT_PATH                     authority that the server is trusted by
+  MLFLOW_TRACKING_CLIENT_CERT_PATH                     our certificate and its key
+  MLFLOW_TRACKING_INSECURE_TLS                         true: trust whoever answers
+  MLFLOW_WORKSPACE                                     workspace of an MLflow 3 server
+  HTTP_PROXY, HTTPS_PROXY, NO_PROXY                    proxies
+Logins are also looked for in ~/.mlflow/credentials and ~/.netrc.";
 
 /// Bring a model's files here from MLflow
 ///
@@ -46,9 +52,11 @@ pub struct Args {
     #[arg(long, value_name = "MODEL_URI", conflicts_with = "model")]
     model_uri: Option<String>,
 
-    /// MLflow tracking server, such as http://127.0.0.1:5000 [env:
-    /// `tracking_uri`, `MLFLOW_TRACKING_URI`]
-    #[arg(long, value_name = "URL")]
+    /// MLflow tracking server, such as http://127.0.0.1:5000, or a store that is
+    /// read without one: sqlite:///mlflow.db or a directory mlruns [env:
+    /// `tracking_uri`, `MLFLOW_TRACKING_URI`] [default: the store in this
+    /// directory, if there is one]
+    #[arg(long, value_name = "URI")]
     tracking_uri: Option<String>,
 
     /// Directory that the model's files go to, not there yet [default: one
@@ -73,6 +81,16 @@ pub struct Args {
     /// Go on with this document instead of starting one; - is stdin
     #[arg(long, value_name = "FILE")]
     document: Option<String>,
+
+    /// Header for the tracking server, such as the one that a gateway before it
+    /// wants; @FILE has one on each line. May be given again
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+
+    /// Command that prints a token for the tracking server; run again when the
+    /// server does not accept the token any more
+    #[arg(long, value_name = "COMMAND")]
+    token_command: Option<String>,
 
     /// Send the login in clear text to a server that is not this machine
     #[arg(long)]

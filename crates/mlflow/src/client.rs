@@ -2,33 +2,24 @@
 
 use std::fmt::{self, Display};
 use std::io::Read;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use transport::{HttpError, MAX_ERROR_BODY, Policy, may_carry_credentials, retry, silence};
+use transport::{HttpError, MAX_ERROR_BODY, Policy, may_carry_credentials, no_answer, retry};
 use ureq::http::Response;
 use ureq::http::header::{AUTHORIZATION, IF_RANGE, LOCATION, RANGE, RETRY_AFTER, SERVER};
 use ureq::{Agent, Body};
 
-use crate::credentials::Credentials;
+use crate::advice;
 use crate::encode::with_query;
 use crate::error::Error;
+use crate::login::{Credentials, Login, Options};
 use crate::server::Server;
 
 /// A listing of 100,000 files is some 10 MB.
 const MAX_JSON: u64 = 64 * 1024 * 1024;
-
-/// How to speak to a tracking server.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    pub credentials: Option<Credentials>,
-    /// MLflow 3's workspace.
-    pub workspace: Option<String>,
-    /// Send the credentials in clear text over a network.
-    pub allow_http_credentials: bool,
-}
 
 /// What the server is made of: its routes for files differ in speed by 40.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +36,8 @@ pub struct Client {
     pub(crate) server: Server,
     agent: Agent,
     options: Options,
+    /// As it was last asked for.
+    credentials: RwLock<Option<Credentials>>,
     policy: Policy,
     software: OnceLock<Software>,
     answered: AtomicBool,
@@ -52,11 +45,11 @@ pub struct Client {
 
 impl Client {
     pub fn new(server: Server, mut options: Options) -> Result<Self, Error> {
-        if let Some(userinfo) = server.userinfo() {
-            options.credentials = Some(userinfo.clone());
+        if let (Login::None, Some(userinfo)) = (&options.login, server.userinfo()) {
+            options.login = Login::Fixed(userinfo.clone());
         }
         let url = server.to_string();
-        if options.credentials.is_some()
+        if !options.is_anonymous()
             && !options.allow_http_credentials
             && !may_carry_credentials(&url)
         {
@@ -76,7 +69,8 @@ impl Client {
             ));
         }
         Ok(Self {
-            agent: transport::agent(&url),
+            agent: transport::agent_with(&url, options.tls.config(&url)?),
+            credentials: RwLock::new(options.login.credentials()?),
             server,
             options,
             policy: Policy::from_env(),
@@ -85,13 +79,11 @@ impl Client {
         })
     }
 
-    /// The same client for another server, which is told our credentials only
-    /// if it is the same host.
+    /// The same client for another server, which is told who we are only if it
+    /// is the same host.
     pub(crate) fn elsewhere(&self, server: Server) -> Result<Self, Error> {
-        let mut options = self.options.clone();
-        if !server.same_origin(&self.server) {
-            options.credentials = None;
-        }
+        let own = server.same_origin(&self.server);
+        let options = if own { self.options.clone() } else { self.options.for_strangers() };
         Self::new(server, options)
     }
 
@@ -102,8 +94,8 @@ impl Client {
     ) -> Result<T, HttpError> {
         let url = self.server.url(&with_query(route, query));
         retry(&self.policy(), || {
-            let request = self.agent.get(&url);
-            json("GET", &url, self.answer("GET", &url, self.dress(request).call())?)
+            let send = |login: Option<&_>| self.dress(self.agent.get(&url), login).call();
+            json("GET", &url, self.send("GET", &url, send)?)
         })
     }
 
@@ -115,13 +107,13 @@ impl Client {
     ) -> Result<T, HttpError> {
         let url = self.server.url(route);
         retry(&self.policy(), || {
-            let request = self.agent.post(&url);
-            json("POST", &url, self.answer("POST", &url, self.dress(request).send_json(body))?)
+            let send = |login: Option<&_>| self.dress(self.agent.post(&url), login).send_json(body);
+            json("POST", &url, self.send("POST", &url, send)?)
         })
     }
 
     pub(crate) fn head(&self, url: &str) -> Result<Response<Body>, HttpError> {
-        self.answer("HEAD", url, self.dress(self.agent.head(url)).call())
+        self.send("HEAD", url, |login| self.dress(self.agent.head(url), login).call())
     }
 
     /// A file's content, from an offset on if it is still what `validator`
@@ -131,11 +123,14 @@ impl Client {
         url: &str,
         from: Option<(u64, &str)>,
     ) -> Result<Response<Body>, HttpError> {
-        let mut request = self.dress(self.agent.get(url));
-        if let Some((offset, validator)) = from {
-            request = request.header(RANGE, format!("bytes={offset}-")).header(IF_RANGE, validator);
-        }
-        self.answer("GET", url, request.call())
+        self.send("GET", url, |login| {
+            let mut request = self.dress(self.agent.get(url), login);
+            if let Some((offset, validator)) = from {
+                request =
+                    request.header(RANGE, format!("bytes={offset}-")).header(IF_RANGE, validator);
+            }
+            request.call()
+        })
     }
 
     pub(crate) fn software(&self) -> Software {
@@ -168,14 +163,61 @@ impl Client {
         self.policy
     }
 
-    fn dress<B>(&self, mut request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
-        if let Some(credentials) = &self.options.credentials {
+    fn dress<B>(
+        &self,
+        mut request: ureq::RequestBuilder<B>,
+        login: Option<&Credentials>,
+    ) -> ureq::RequestBuilder<B> {
+        if let Some(credentials) = login {
             request = request.header(AUTHORIZATION, credentials.header());
         }
         if let Some(workspace) = &self.options.workspace {
             request = request.header("X-MLFLOW-WORKSPACE", workspace);
         }
+        for header in &self.options.headers {
+            request = request.header(&header.name, header.value());
+        }
         request
+    }
+
+    /// Sends a request; once more where the login may just have grown old.
+    fn send(
+        &self,
+        method: &'static str,
+        url: &str,
+        send: impl Fn(Option<&Credentials>) -> Result<Response<Body>, ureq::Error>,
+    ) -> Result<Response<Body>, HttpError> {
+        let used = self.credentials();
+        let answer = self.answer(method, url, send(used.as_ref()));
+        match answer {
+            Err(error) if error.status() == Some(401) && self.renew(used.as_ref()) => {
+                self.answer(method, url, send(self.credentials().as_ref()))
+            }
+            answer => answer,
+        }
+    }
+
+    fn credentials(&self) -> Option<Credentials> {
+        self.credentials.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether there is another login than the one that was refused: somebody
+    /// beside us may have asked for it already.
+    fn renew(&self, refused: Option<&Credentials>) -> bool {
+        if !self.options.login.is_renewable() {
+            return false;
+        }
+        let mut current = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref() == refused {
+            match self.options.login.credentials() {
+                Ok(fresh) => *current = fresh,
+                Err(error) => {
+                    log::warn!("{error}");
+                    return false;
+                }
+            }
+        }
+        current.as_ref() != refused
     }
 
     /// Success, or what the server said instead.
@@ -217,33 +259,7 @@ impl Client {
     }
 
     fn advice(&self, error: &HttpError) -> Option<String> {
-        let server = &self.server;
-        match (error, error.status()) {
-            (HttpError::NoAnswer { .. }, _) => Some(format!(
-                "is an MLflow server running at '{server}'? --tracking-uri, spec.trackingUri, \
-                 tracking_uri or MLFLOW_TRACKING_URI says where it is"
-            )),
-            (_, Some(401)) if self.options.credentials.is_none() => Some(
-                "the server wants a login: set MLFLOW_TRACKING_USERNAME and \
-                 MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-                    .into(),
-            ),
-            (_, Some(401)) => Some(
-                "the server does not accept this login: look at MLFLOW_TRACKING_USERNAME and \
-                 MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, or the user in the tracking URI"
-                    .into(),
-            ),
-            (_, Some(403)) if error.message().contains("Invalid Host header") => Some(format!(
-                "the server does not know itself by this name: start it with \
-                 --allowed-hosts '{}'",
-                server.authority()
-            )),
-            (_, Some(300..=399)) => Some("give the address it redirects to as --tracking-uri".into()),
-            (HttpError::Unreadable { .. }, _) | (_, Some(404)) if error.code().is_none() => {
-                Some(format!("is '{server}' an MLflow tracking server?"))
-            }
-            _ => None,
-        }
+        advice::on(error, &self.server, self.options.is_anonymous())
     }
 }
 
@@ -271,13 +287,4 @@ fn json<T: DeserializeOwned>(
     serde_json::from_slice(&body).map_err(|error| {
         HttpError::unreadable(method, url, &format!("an answer that is not MLflow's: {error}"))
     })
-}
-
-fn no_answer(method: &'static str, url: &str, error: ureq::Error) -> HttpError {
-    let message = match error {
-        ureq::Error::Io(error) => error.to_string(),
-        ureq::Error::Timeout(_) => format!("no answer within {} s", silence().as_secs()),
-        other => other.to_string(),
-    };
-    HttpError::no_answer(method, url, &message)
 }

@@ -6,15 +6,16 @@
 //! comes from outside.
 
 mod absent;
+mod advice;
 mod api;
 mod backend;
 mod candidates;
 mod client;
-mod credentials;
 mod download;
 mod encode;
 mod error;
 mod location;
+mod login;
 mod mlmodel;
 mod resolve;
 mod resolved;
@@ -25,11 +26,11 @@ mod tracking_uri;
 mod uri;
 
 pub use backend::Tracking;
-pub use client::{Client, Options};
-pub use credentials::Credentials;
+pub use client::Client;
 pub use download::{Told, download};
 pub use error::Error;
 pub use location::{Location, Proxy};
+pub use login::{Flags, Header, Login, Options, Tls};
 pub use mlmodel::{MAX_BYTES as MAX_MLMODEL_BYTES, MlModel};
 pub use resolve::resolve;
 pub use resolved::{Resolved, Served};

@@ -5,9 +5,9 @@ use std::fmt::{self, Debug, Display};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::credentials::Credentials;
 use crate::encode::path_segments;
 use crate::error::Error;
+use crate::login::Credentials;
 use crate::tracking_uri::shown;
 
 pub(crate) const PROXY_ROUTE: &str = "/api/2.0/mlflow-artifacts/artifacts";
@@ -65,6 +65,12 @@ impl Server {
 
     pub(crate) fn userinfo(&self) -> Option<&Credentials> {
         self.userinfo.as_ref()
+    }
+
+    /// The host alone.
+    pub(crate) fn host(&self) -> String {
+        let url = Url::parse(&self.base).ok();
+        url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
     }
 
     /// The host as the server sees it in a request.

@@ -7,9 +7,9 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
-use crate::credentials::Secret;
 use crate::error::Error;
 use crate::location::{Location, split_scheme};
+use crate::login::Secret;
 use crate::server::Server;
 
 /// A tracking URI as it was given. What is shown of it has no credentials.
@@ -178,7 +178,7 @@ mod tests {
     use deployment::Explain;
 
     use super::*;
-    use crate::credentials::Credentials;
+    use crate::login::Credentials;
 
     fn target(uri: &str) -> Result<Target, Error> {
         uri.parse::<TrackingUri>().unwrap().target()

@@ -1,0 +1,170 @@
+//! Whom to trust, and who we are, before a word is said.
+
+use std::fmt::{self, Debug};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use ureq::tls::{Certificate, ClientCert, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::error::Error;
+
+/// What MLflow's variables say of TLS. Files are read when a server is spoken
+/// to that has it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Trust whoever answers.
+    pub insecure: bool,
+    /// Trust these authorities in place of the system's.
+    pub authorities: Option<PathBuf>,
+    /// A certificate and its key.
+    pub identity: Option<PathBuf>,
+}
+
+impl Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tls(insecure: {}, {:?}, {:?})", self.insecure, self.authorities, self.identity)
+    }
+}
+
+impl Tls {
+    pub(super) fn from_env(env: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let path = |name| env(name).map(PathBuf::from);
+        let insecure = env("MLFLOW_TRACKING_INSECURE_TLS")
+            .is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "1"));
+        let own = path("MLFLOW_TRACKING_SERVER_CERT_PATH");
+        if insecure && own.is_some() {
+            return Err(Error::usage(
+                "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set",
+                "unset one: the first trusts everybody, the second one authority",
+            ));
+        }
+        let authorities =
+            own.or_else(|| path("REQUESTS_CA_BUNDLE")).or_else(|| path("CURL_CA_BUNDLE"));
+        Ok(Self { insecure, authorities, identity: path("MLFLOW_TRACKING_CLIENT_CERT_PATH") })
+    }
+
+    /// The same trust, and nobody's certificate.
+    #[must_use]
+    pub(super) fn anonymous(&self) -> Self {
+        Self { identity: None, ..self.clone() }
+    }
+
+    pub(crate) fn config(&self, url: &str) -> Result<TlsConfig, Error> {
+        let config = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
+        if !url.starts_with("https:") {
+            return Ok(config.build());
+        }
+        let roots = match &self.authorities {
+            Some(path) if !self.insecure => RootCerts::Specific(Arc::new(authorities(path)?)),
+            _ => RootCerts::PlatformVerifier,
+        };
+        let identity = self.identity.as_deref().map(identity).transpose()?;
+        if self.insecure {
+            log::warn!("the tracking server's certificate is not checked");
+        }
+        Ok(config
+            .root_certs(roots)
+            .disable_verification(self.insecure)
+            .client_cert(identity)
+            .build())
+    }
+}
+
+/// A file of certificates, or a directory of such files.
+fn authorities(path: &Path) -> Result<Vec<Certificate<'static>>, Error> {
+    let mut files = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = fs::read_dir(path).map_err(|error| Error::file("read", path, error))?;
+        files = entries.flatten().map(|entry| entry.path()).filter(|it| it.is_file()).collect();
+    }
+    let mut found = Vec::new();
+    for file in files {
+        let pem = fs::read(&file).map_err(|error| Error::file("read", &file, error))?;
+        found.extend(parse_pem(&pem).filter_map(Result::ok).filter_map(|item| match item {
+            PemItem::Certificate(certificate) => Some(certificate),
+            _ => None,
+        }));
+    }
+    if found.is_empty() {
+        return Err(Error::usage(
+            format!("'{}' holds no certificate", path.display()),
+            "MLFLOW_TRACKING_SERVER_CERT_PATH, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE \
+             names a file of certificates in PEM",
+        ));
+    }
+    Ok(found)
+}
+
+/// A file with a certificate, those above it, and its key. Checked here, because
+/// the HTTP library takes it for granted.
+fn identity(path: &Path) -> Result<ClientCert, Error> {
+    let unusable = |why: String| {
+        Error::usage(
+            format!("'{}' is no client certificate: {why}", path.display()),
+            "MLFLOW_TRACKING_CLIENT_CERT_PATH names one file in PEM that holds the \
+             certificate and its key, not encrypted",
+        )
+    };
+    let pem = fs::read(path).map_err(|error| Error::file("read", path, error))?;
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().unwrap_or_default();
+    if chain.is_empty() {
+        return Err(unusable("it holds no certificate".into()));
+    }
+    let key = PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|_| unusable("it holds no private key".into()))?;
+    CertifiedKey::from_der(chain, key, &default_provider())
+        .map_err(|error| unusable(error.to_string()))?;
+    let mut certificates = Vec::new();
+    let mut key = None;
+    for item in parse_pem(&pem).filter_map(Result::ok) {
+        match item {
+            PemItem::Certificate(certificate) => certificates.push(certificate),
+            PemItem::PrivateKey(found) => key = key.or(Some(found)),
+            _ => {}
+        }
+    }
+    let key = key.ok_or_else(|| unusable("it holds no private key".into()))?;
+    Ok(ClientCert::new_with_certs(&certificates, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(env: &[(&str, &str)]) -> Result<Tls, Error> {
+        Tls::from_env(|name| env.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).into()))
+    }
+
+    #[test]
+    fn trust_is_settled_by_mlflows_own_variables_first() {
+        let own = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "own.pem");
+        let requests = ("REQUESTS_CA_BUNDLE", "requests.pem");
+        let insecure = ("MLFLOW_TRACKING_INSECURE_TLS", "True");
+        let authorities = |env: &[_]| from(env).unwrap().authorities;
+        assert_eq!(authorities(&[requests, own]), Some("own.pem".into()));
+        assert_eq!(authorities(&[requests]), Some("requests.pem".into()));
+        assert!(from(&[insecure]).unwrap().insecure);
+        assert!(!from(&[("MLFLOW_TRACKING_INSECURE_TLS", "false")]).unwrap().insecure);
+        assert!(from(&[insecure, own]).is_err());
+        assert!(from(&[insecure, requests]).is_ok(), "not meant for MLflow alone");
+    }
+
+    #[test]
+    fn files_that_hold_nothing_of_use_are_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&file, "hello").unwrap();
+        let path = Some(file.path().to_owned());
+        let tls = Tls { authorities: path.clone(), ..Tls::default() };
+        assert!(tls.config("https://h").is_err());
+        assert!(tls.config("http://h").is_ok(), "not asked for");
+        let tls = Tls { identity: path, ..Tls::default() };
+        assert!(tls.config("https://h").is_err());
+        assert!(tls.anonymous().config("https://h").is_ok());
+    }
+}
