@@ -95,10 +95,12 @@ install: build
 	  install -m 644 $$from/fish/$$tool.fish "$$to"/share/fish/vendor_completions.d/$$tool.fish
 	done
 
+# Shares what is compiled, but its programs do not replace the workspace's.
 # Cargo calls the debug build's profile dev.
+wheel: export CARGO_BUILD_BUILD_DIR := $(abspath $(TARGET))
 wheel: .venv/wheel/ready
 	rm -f $(DIST)/mlflow_aip-*.whl
-	CARGO_TARGET_DIR=$(abspath $(TARGET)) .venv/wheel/bin/maturin build --quiet --locked \
+	CARGO_TARGET_DIR=$(abspath $(TARGET)/wheel) .venv/wheel/bin/maturin build --quiet --locked \
 	  --manifest-path crates/mlflow-plugin/Cargo.toml --profile $(PROFILE:debug=dev) --out $(DIST)
 
 install-plugin: wheel
