@@ -59,7 +59,7 @@ class AIPlatformDeploymentClient(BaseDeploymentClient):  # type: ignore[misc]
     ) -> None:
         from . import endpoints
 
-        endpoints.delete_deployment(self._target, name, config, endpoint)
+        endpoints.remove(self._target, name, config, endpoint)
 
     def list_deployments(self, endpoint: Optional[str] = None) -> list[dict[str, Any]]:
         from . import listing

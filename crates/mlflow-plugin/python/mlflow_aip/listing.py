@@ -6,45 +6,111 @@ import json
 import os
 from typing import Any, Optional
 
-from . import settings, tools
+from mlflow.exceptions import MlflowException
+
+from . import models, settings, tools
+from .settings import Settings
 from .target import Target
 
-FLAVOR = "python_function"
 
-
-def query(program: str, verb: str, wanted: settings.Settings) -> dict[str, Any]:
+def query(program: str, verb: str, wanted: Settings) -> dict[str, Any]:
     """What a verb that asks answers."""
+    args = ["--document=-", *wanted.credentials()]
     answer: dict[str, Any] = json.loads(
-        tools.run(program, verb, "--document=-", document=wanted.document())
+        tools.run(program, verb, *args, document=wanted.document())
     )
     return answer
 
 
 def deployments(target: Target, endpoint: Optional[str]) -> list[dict[str, Any]]:
+    """Endpoints, or with one of them its versions; all pages."""
     wanted = settings.subject(target, None, endpoint, os.environ)
     if endpoint:
-        versions = query("aip-version", "list", wanted).get("versions", [])
-        return [version(one) for one in versions]
+        return versions(wanted)
     answer = query("aip-model", "list", wanted)
-    return [model(one) for one in answer.get("endpoints", answer.get("models", []))]
+    records = answer.get("endpoints") or answer.get("models") or []
+    return [described(wanted, record) for record in records]
 
 
 def deployment(target: Target, name: str, endpoint: Optional[str]) -> dict[str, Any]:
     wanted = settings.subject(target, name, endpoint, os.environ)
-    if endpoint:
-        return version(query("aip-version", "get", wanted))
-    return model(query("aip-model", "get", wanted))
+    if not endpoint:
+        return described(wanted, query("aip-model", "get", wanted))
+    found = query("aip-version", "get", wanted)
+    # The version does not know its share of the requests; the list does.
+    last = number(found).rsplit("/", 1)[-1]
+    listed = [one for one in versions(wanted) if one["resource"].rsplit("/", 1)[-1] == last]
+    return {**(listed[0] if listed else version(wanted, found)), "name": name, "record": found}
 
 
-def model(record: dict[str, Any]) -> dict[str, Any]:
+def versions(wanted: Settings) -> list[dict[str, Any]]:
+    records = query("aip-version", "list", wanted).get("versions", [])
+    return [version(wanted, record) for record in records]
+
+
+def versions_or_none(wanted: Settings) -> list[dict[str, Any]]:
+    """None where there is no endpoint."""
+    try:
+        return versions(wanted)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return []
+        raise
+
+
+def existing(wanted: Settings) -> list[str]:
+    """The names of an endpoint's versions."""
+    return [one["name"] for one in versions_or_none(wanted)]
+
+
+def exists(wanted: Settings) -> bool:
+    try:
+        query("aip-model", "get", wanted)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
+    return True
+
+
+def described(wanted: Settings, record: dict[str, Any]) -> dict[str, Any]:
     """An endpoint of Vertex AI, or a model of AI Platform."""
-    name = record.get("displayName") or record["name"].rsplit("/", 1)[-1]
-    return {**record, "name": name, "flavor": FLAVOR, "resource": record["name"]}
+    return {
+        "name": record.get("displayName") or record["name"].rsplit("/", 1)[-1],
+        "flavor": models.FLAVOR,
+        "target": wanted.target,
+        "traffic": traffic(record),
+        "resource": record["name"],
+        "record": record,
+    }
 
 
-def version(record: dict[str, Any]) -> dict[str, Any]:
-    """A version: on Vertex AI its first alias that is no number is its name."""
-    last = record["name"].rsplit("/", 1)[-1].rsplit("@", 1)[-1]
-    aliases = [alias for alias in record.get("aliases", []) if alias != "default"]
-    name = next(iter([*record.get("deployedAs", []), *aliases]), last)
-    return {**record, "name": name, "flavor": FLAVOR, "resource": record["name"]}
+def traffic(record: dict[str, Any]) -> dict[str, int]:
+    """Who gets how much: by the names of versions, in percent."""
+    if default := record.get("defaultVersion"):
+        return {default["name"].rsplit("/", 1)[-1]: 100}
+    names = {one["id"]: one.get("displayName", one["id"]) for one in record.get("deployedModels", [])}
+    split = record.get("trafficSplit", {})
+    return {names.get(id, id): percent for id, percent in split.items() if percent}
+
+
+def version(wanted: Settings, record: dict[str, Any]) -> dict[str, Any]:
+    aliases = record.get("aliases") or record.get("versionAliases") or []
+    # On Vertex AI, its first alias is its name; without one, it has a number.
+    names = [alias for alias in aliases if alias != "default"]
+    return {
+        "name": (names or [number(record).rsplit("/", 1)[-1].rsplit("@", 1)[-1]])[0],
+        "flavor": models.FLAVOR,
+        "target": wanted.target,
+        "endpoint": wanted.spec["model"],
+        "traffic": record.get("traffic", 100 if record.get("isDefault") else 0),
+        "resource": number(record),
+        "record": record,
+    }
+
+
+def number(record: dict[str, Any]) -> str:
+    """A version's resource name, on Vertex AI with its number."""
+    name = str(record["name"])
+    id = record.get("versionId")
+    return f"{name}@{id}" if id and "@" not in name else name

@@ -1,24 +1,23 @@
-"""Creates and updates deployments, stage by stage."""
+"""Creates and updates deployments."""
 
 from __future__ import annotations
 
-import json
 import os
+import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from . import listing, settings, tools
+from . import errors, listing, live, models, say, settings
+from .keys import Key
+from .settings import Settings
+from .stages import Run
 from .target import Target
 
-# Each stage with its program and the file of its document.
-STAGES = (
-    ("fetch", ("mlf-fetch", "--document=-"), "1-fetch.json"),
-    ("bundle", ("aip-bundle",), "2-bundle.json"),
-    ("upload", ("aip-upload",), "3-upload.json"),
-    ("model", ("aip-model", "create"), "4-model.json"),
-    ("version", ("aip-version", "create"), "5-version.json"),
-)
+OUT = {
+    "out": Key("out", help="Directory for the stages' documents, with which a shell can go on."),
+}
 
 
 def create(
@@ -29,11 +28,14 @@ def create(
     config: Optional[Mapping[str, Any]],
     endpoint: Optional[str],
 ) -> dict[str, Any]:
-    model, version = (endpoint, name) if endpoint else (name, None)
-    wanted = settings.read(
-        target, config, os.environ, model=model, version=version, modelUri=model_uri
-    )
-    return answer(name, deploy(wanted))
+    models.check_flavor(flavor)
+    wanted = read(target, name, model_uri, config, endpoint)
+    run = Run(wanted, directory(wanted))
+    document = run.until("bundle")
+    if not endpoint:
+        with run.resumable():
+            check_new(wanted, str(document["spec"].get("version")))
+    return answer(name, run, endpoint)
 
 
 def update(
@@ -44,32 +46,102 @@ def update(
     config: Optional[Mapping[str, Any]],
     endpoint: Optional[str],
 ) -> dict[str, Any]:
+    models.check_flavor(flavor)
+    if model_uri is None:
+        return live.update(target, name, config, endpoint)
+    wanted = read(target, name, model_uri, config, endpoint)
+    versions = listing.existing(wanted)
+    if endpoint:
+        if name not in versions:
+            raise absent(f"version '{name}' of '{endpoint}'")
+        wanted.flags.setdefault("replace", True)
+    else:
+        if not versions and not listing.exists(wanted):
+            raise absent(f"'{name}'")
+        wanted.spec.setdefault("version", free(versions))
+        make_live(wanted)
+    return answer(name, Run(wanted, directory(wanted)), endpoint)
+
+
+def read(
+    target: Target,
+    name: str,
+    model_uri: str,
+    config: Optional[Mapping[str, Any]],
+    endpoint: Optional[str],
+) -> Settings:
     model, version = (endpoint, name) if endpoint else (name, None)
     wanted = settings.read(
-        target, config, os.environ, model=model, version=version, modelUri=model_uri
+        target, config, os.environ, OUT, model=model, version=version, modelUri=model_uri
     )
-    return answer(name, deploy(wanted))
+    models.resolve(wanted, os.environ)
+    return wanted
 
 
-def deploy(wanted: settings.Settings) -> dict[str, Any]:
-    """Runs the stages; the last one's document."""
-    document = wanted.document()
-    for stage, command, file in STAGES:
-        flags = wanted.flags.get(stage, [])
-        document = tools.run(*command, *flags, document=document)
-        if wanted.out:
-            write(wanted.out / file, document)
-    last: dict[str, Any] = json.loads(document)
-    return last
+def directory(wanted: Settings) -> Path:
+    """Where this deployment's documents go: by default to what the tools make."""
+    if out := wanted.own.get("out"):
+        return Path(out).absolute()
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    work = Path(wanted.spec.get("workDir") or Path(cache, "mlflow-aip"))
+    moment = time.strftime("%Y%m%dT%H%M%S") + f"-{os.getpid()}"
+    last = wanted.spec.get("version") or moment
+    return (work / "deployments" / wanted.spec["model"] / last).absolute()
 
 
-def write(path: Path, document: bytes) -> None:
-    """Whole or not at all."""
-    temporary = path.with_suffix(".part")
-    temporary.write_bytes(document)
-    temporary.replace(path)
+def check_new(wanted: Settings, version: str) -> None:
+    """A name that is taken is updated, not created; but the same once more is
+    no harm, of which the service's record of the version decides."""
+    if wanted.spec.get("dryRun"):
+        return
+    others = listing.existing(wanted)
+    if others and version not in others:
+        model = wanted.spec["model"]
+        raise errors.exists(
+            f"'{model}' is there already, with {', '.join(others)}",
+            "update it: mlflow deployments update, or update_deployment()",
+            f"or give endpoint '{model}' and a name of its own to a version beside them",
+        )
 
 
-def answer(name: str, document: dict[str, Any]) -> dict[str, Any]:
-    spec = document["spec"]
-    return {"name": name, "flavor": listing.FLAVOR, "version": spec.get("version")}
+def absent(what: str) -> Exception:
+    return errors.missing(
+        f"there is no {what} to update", "mlflow deployments create, or create_deployment()"
+    )
+
+
+def free(versions: list[str]) -> str:
+    """The name of a version after these."""
+    numbers = [int(name[1:]) for name in versions if re.fullmatch(r"v\d+", name, re.ASCII)]
+    return f"v{max(numbers, default=0) + 1}"
+
+
+def make_live(wanted: Settings) -> None:
+    """An update is for those who ask, unless told otherwise."""
+    if wanted.target == "ai-platform":
+        wanted.flags.setdefault("set-default", True)
+    elif "canary" not in wanted.flags:
+        wanted.flags.setdefault("traffic", 100)
+
+
+def answer(name: str, run: Run, endpoint: Optional[str]) -> dict[str, Any]:
+    """What MLflow gets, after the stages that are left."""
+    document = run.until("version")
+    spec, made = document["spec"], document["stages"].get("version", {})
+    say.info(f"version '{spec['version']}' of '{spec['model']}' {outcome(spec, made)}")
+    result = {
+        "name": name,
+        "flavor": models.FLAVOR,
+        "endpoint": spec["model"],
+        "version": spec["version"],
+        "target": run.wanted.target,
+        "created": made.get("created", False),
+        "documents": str(run.directory),
+    }
+    return {**result, **({"resource": made["name"]} if "name" in made else {})}
+
+
+def outcome(spec: dict[str, Any], made: dict[str, Any]) -> str:
+    if spec.get("dryRun"):
+        return "was not deployed: this was a dry run"
+    return "is deployed" if made.get("created") else "was there already"

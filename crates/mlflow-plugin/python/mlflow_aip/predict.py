@@ -59,7 +59,7 @@ def answer(settings: Settings, given: Any, *more: str) -> dict[str, Any]:
 @contextlib.contextmanager
 def question(settings: Settings, given: Any) -> Iterator[list[str]]:
     """What aip-predict is told: whom to ask about which instances."""
-    args = ["--document=-", *settings.flags.get("predict", [])]
+    args = ["--document=-", *settings.credentials()]
     if "version" not in settings.spec:
         # Nor that of the environment: whichever is live is meant.
         args.append("--default-version")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Optional
 
@@ -141,13 +142,26 @@ class Said:
             last = [f"its last words: {line}" for line in self.rest[-1:]]
             message = errors.text(f"'{self.program}' ended {ending}", causes=last)
             return MlflowException(message, error_code=errors.code(status))
+        hints = [*self.error.get("hints", ())]
         message = errors.text(
             f"{self.error.get('tool', self.program)}: {self.error['message']}",
             self.error.get("causes", ()),
-            self.error.get("hints", ()),
+            hints + as_config(hints),
         )
         code = errors.code(status, self.error.get("httpStatus"))
         return MlflowException(message, error_code=code)
+
+
+def as_config(hints: Sequence[str]) -> list[str]:
+    """What flags in a tool's hints are called where there is no command line."""
+    from . import keys
+
+    named = [name for hint in hints for name in re.findall(r"--([a-z][a-z-]+)", hint)]
+    known = dict.fromkeys(name for name in named if name in keys.flag_names())
+    if not known:
+        return []
+    renamed = " and ".join(f"--{name} is {keys.snake(name)}" for name in known)
+    return [f"in the config of a deployment, -C NAME=VALUE, {renamed}"]
 
 
 def parsed(line: str) -> dict[str, Any]:
