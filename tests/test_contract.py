@@ -226,3 +226,12 @@ def test_messages_as_json(outcome, name):
     assert done.status in (2, 3) and events
     assert all(event["tool"] == name for event in events)
     assert events[-1]["severity"] == "error" and events[-1]["message"]
+
+
+@pytest.mark.parametrize("target", ["vertex", "ai-platform"])
+def test_messages_as_json_have_the_services_status(outcome, emulator, target):
+    """A program tells by it what is not there from what may not be seen."""
+    args = ("aip-model", "get", "--target", target, "--model", "nowhere", "--log-format", "json")
+    done = outcome(*args, env=emulator.env)
+    assert done.status == 4
+    assert json.loads(done.stderr.splitlines()[-1])["httpStatus"] == 404

@@ -32,7 +32,8 @@ pub(crate) fn vertex(error: Error, context: String) -> Failure {
     let failure = match (own, status) {
         // What is around it is the service's wrapping.
         (Some(text), Some(status)) => Failure::new(error.kind(), context)
-            .because(format!("the container answered {status}: {text}")),
+            .because(format!("the container answered {status}: {text}"))
+            .http_status(status),
         _ => Failure::from(error).context(context),
     };
     match status {

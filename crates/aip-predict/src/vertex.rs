@@ -113,7 +113,7 @@ fn find<'a>(place: &Place, endpoint: &'a Endpoint, version: &str) -> Result<Depl
         let there: Vec<_> = endpoint.deployed().iter().map(|one| one.version()).collect();
         let message =
             format!("version '{version}' is not deployed to endpoint '{}'", place.endpoint_id);
-        let failure = Failure::new(deployment::Kind::Refused, message);
+        let failure = Failure::new(deployment::Kind::Refused, message).http_status(404);
         if there.is_empty() {
             failure.hint("nothing is: run aip-version create")
         } else {

@@ -23,4 +23,9 @@ pub trait Explain: std::error::Error {
     fn hint(&self) -> Option<String> {
         None
     }
+
+    /// The HTTP status that a service answered with.
+    fn http_status(&self) -> Option<u16> {
+        None
+    }
 }

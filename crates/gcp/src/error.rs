@@ -48,6 +48,13 @@ impl Explain for Error {
             Self::Http(_) | Self::Local { .. } => None,
         }
     }
+
+    fn http_status(&self) -> Option<u16> {
+        match self {
+            Self::Credentials(error) => error.http_status(),
+            _ => self.status(),
+        }
+    }
 }
 
 impl Transient for Error {

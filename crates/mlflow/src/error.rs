@@ -113,6 +113,13 @@ impl Explain for Error {
             Self::Interrupted { .. } | Self::File { .. } => None,
         }
     }
+
+    fn http_status(&self) -> Option<u16> {
+        match self {
+            Self::Missing { .. } => Some(404),
+            _ => self.status(),
+        }
+    }
 }
 
 impl Transient for Error {

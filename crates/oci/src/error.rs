@@ -107,6 +107,13 @@ impl Explain for Error {
             _ => return None,
         })
     }
+
+    fn http_status(&self) -> Option<u16> {
+        match self {
+            Self::NoCredential { .. } => Some(401),
+            _ => self.status(),
+        }
+    }
 }
 
 fn may_not(host: &str) -> String {

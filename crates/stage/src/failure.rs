@@ -12,6 +12,7 @@ pub struct Failure {
     pub(crate) message: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hints: Vec<String>,
+    pub(crate) http_status: Option<u16>,
 }
 
 impl Failure {
@@ -21,6 +22,7 @@ impl Failure {
             message: message.into(),
             causes: Vec::new(),
             hints: Vec::new(),
+            http_status: None,
         }
     }
 
@@ -70,6 +72,14 @@ impl Failure {
         self
     }
 
+    /// The HTTP status that it is about, or that an API would give it: a program
+    /// that runs this tool tells by it what is there already from what is not.
+    #[must_use]
+    pub fn http_status(mut self, status: u16) -> Self {
+        self.http_status = Some(status);
+        self
+    }
+
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -101,6 +111,7 @@ impl<E: Explain + 'static> From<E> for Failure {
         Self {
             causes: chain(error.source()),
             hints: error.hint().into_iter().collect(),
+            http_status: error.http_status(),
             ..Self::new(error.kind(), error.to_string())
         }
     }

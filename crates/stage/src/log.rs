@@ -55,6 +55,9 @@ impl Logger {
             if !failure.hints.is_empty() {
                 event["hints"] = json!(failure.hints);
             }
+            if let Some(status) = failure.http_status {
+                event["httpStatus"] = json!(status);
+            }
             self.event(&event);
             return;
         }

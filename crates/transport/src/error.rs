@@ -128,6 +128,10 @@ impl Explain for HttpError {
             Self::Answer { .. } | Self::Unreadable { .. } => Kind::Failed,
         }
     }
+
+    fn http_status(&self) -> Option<u16> {
+        self.status()
+    }
 }
 
 impl Transient for HttpError {

@@ -8,13 +8,16 @@ pub(super) fn explained(error: Error, to: &Reference) -> Failure {
     let (status, unknown) = (error.status(), error.code() == Some("NAME_UNKNOWN"));
     let fixed = error.to_string().to_lowercase().contains("immutable");
     let doing = format!("cannot push the image '{to}'");
-    let failure = match status {
+    let mut failure = match status {
         // By the name that is known, wherever an emulator of it stands.
         Some(401 | 403) if Reference::is_google(&to.host) => Failure::new(error.kind(), doing)
             .because(error.to_string())
             .hint("the caller needs roles/artifactregistry.writer on the repository"),
         _ => Failure::from(error).context(doing),
     };
+    if let Some(status) = status {
+        failure = failure.http_status(status);
+    }
     match status {
         // Artifact Registry says 403 as well where there is no such repository.
         Some(403 | 404) => match create(to) {

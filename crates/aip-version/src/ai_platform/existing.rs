@@ -35,7 +35,7 @@ pub(crate) fn look(job: &Job, conflict: gcp::Error) -> Result<Existing, Failure>
 
 pub(crate) fn refuse(job: &Job, found: &Value) -> Failure {
     let conflict = deployment::Kind::Refused;
-    let failure = Failure::new(conflict, format!("cannot {}", job.doing()));
+    let failure = Failure::new(conflict, format!("cannot {}", job.doing())).http_status(409);
     let failure = if found["state"] == "FAILED" {
         let text = found["errorMessage"].as_str().unwrap_or("it gives no reason");
         failure.because(format!("a version of this name is there and has failed: {text}"))

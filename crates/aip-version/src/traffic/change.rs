@@ -118,6 +118,7 @@ fn announce(before: Split, endpoint: Endpoint) -> Change {
 fn overtaken(endpoint: &Endpoint, doing: &str) -> Failure {
     let now = names::sentence(endpoint, &endpoint.split());
     Failure::new(Kind::Refused, format!("cannot {doing}"))
+        .http_status(412)
         .because(format!("somebody else has changed it meanwhile: {now}"))
         .hint("run the same command again if that is still wanted")
 }

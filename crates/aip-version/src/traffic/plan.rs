@@ -102,7 +102,8 @@ fn by_names(place: &Place, endpoint: &Endpoint, shares: &[(String, u8)]) -> Resu
             unknown.join(" and "),
             place.endpoint_id
         );
-        return Err(Failure::new(Kind::Refused, message).hint(names::list(endpoint)));
+        let failure = Failure::new(Kind::Refused, message).http_status(404);
+        return Err(failure.hint(names::list(endpoint)));
     }
     let some = shares.iter().filter(|(_, percent)| *percent > 0);
     Ok(Split(some.map(|(version, percent)| (ids[version.as_str()].to_owned(), *percent)).collect()))

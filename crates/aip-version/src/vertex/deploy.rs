@@ -133,6 +133,7 @@ fn refuse(job: &Job, differences: &[aip::Difference]) -> Failure {
     let differences: Vec<_> = differences.iter().map(ToString::to_string).collect();
     let differences = differences.join("; ");
     Failure::new(Kind::Refused, format!("cannot {}", job.doing()))
+        .http_status(409)
         .because(format!("it is deployed already, in another way: {differences}"))
         .hint("deploy it anew with --replace: the old one answers until the new one does")
 }

@@ -185,6 +185,7 @@ pub(super) fn number(found: &Value) -> String {
 fn refuse(job: &Job, document: &Deployment, found: &Value) -> Failure {
     let differences = differences(job, document, found).join("; ");
     Failure::new(Kind::Refused, format!("cannot {}", job.doing()))
+        .http_status(409)
         .because(format!("a version of this name is there, made of something else: {differences}"))
         .hint("replace it with --replace, or choose another name with --version-name")
 }

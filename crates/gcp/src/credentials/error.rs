@@ -59,6 +59,11 @@ impl Explain for CredentialsError {
         }
     }
 
+    /// As a service answers those who are nobody.
+    fn http_status(&self) -> Option<u16> {
+        (self.kind() == Kind::Refused).then_some(401)
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NotFound => "set GOOGLE_APPLICATION_CREDENTIALS to a credentials file, run \
