@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["AIPlatformDeploymentClient", "run_local", "target_help"]
 
 
-class AIPlatformDeploymentClient(BaseDeploymentClient):  # type: ignore[misc]
+class AIPlatformDeploymentClient(BaseDeploymentClient):
     """Deploys MLflow models to Vertex AI, or to AI Platform.
 
     A deployment's name is that of the service's endpoint (AI Platform calls it a
@@ -27,7 +27,7 @@ class AIPlatformDeploymentClient(BaseDeploymentClient):  # type: ignore[misc]
     """
 
     def __init__(self, target_uri: str) -> None:
-        super().__init__(target_uri)
+        super().__init__(target_uri)  # type: ignore[no-untyped-call]
         self._target = target.parse(target_uri)
 
     def create_deployment(

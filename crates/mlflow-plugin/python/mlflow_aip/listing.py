@@ -109,6 +109,14 @@ def version(wanted: Settings, record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def is_made_of(version: dict[str, Any], document: dict[str, Any]) -> bool:
+    """Whether it was deployed from this document's bundle, by the beginning of
+    its digest that a label has room for; of one without, who knows."""
+    record = version["record"]
+    label = record.get("bundleDigest") or record.get("labels", {}).get("bundle_digest")
+    return not label or str(document["stages"]["bundle"]["digest"]).startswith(label)
+
+
 def number(record: dict[str, Any]) -> str:
     """A version's resource name, on Vertex AI with its number."""
     name = str(record["name"])

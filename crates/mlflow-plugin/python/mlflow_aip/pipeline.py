@@ -32,9 +32,8 @@ def create(
     wanted = read(target, name, model_uri, config, endpoint)
     run = Run(wanted, directory(wanted))
     document = run.until("bundle")
-    if not endpoint:
-        with run.resumable():
-            check_new(wanted, str(document["spec"].get("version")))
+    with run.resumable():
+        check_new(wanted, document, endpoint)
     return answer(name, run, endpoint)
 
 
@@ -80,28 +79,36 @@ def read(
 
 def directory(wanted: Settings) -> Path:
     """Where this deployment's documents go: by default to what the tools make."""
-    if out := wanted.own.get("out"):
-        return Path(out).absolute()
+    if "out" in wanted.own:
+        return Path(wanted.own["out"]).absolute()
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     work = Path(wanted.spec.get("workDir") or Path(cache, "mlflow-aip"))
     moment = time.strftime("%Y%m%dT%H%M%S") + f"-{os.getpid()}"
-    last = wanted.spec.get("version") or moment
-    return (work / "deployments" / wanted.spec["model"] / last).absolute()
+    parts = [wanted.spec["model"], wanted.spec.get("version") or moment]
+    return work.joinpath("deployments", *parts).absolute()
 
 
-def check_new(wanted: Settings, version: str) -> None:
-    """A name that is taken is updated, not created; but the same once more is
-    no harm, of which the service's record of the version decides."""
-    if wanted.spec.get("dryRun"):
+def check_new(wanted: Settings, document: dict[str, Any], endpoint: Optional[str]) -> None:
+    """A name that is taken is updated, not created; but the same once more is no
+    harm. Looked at before anything is sent, which would take the place of what
+    the version that is there was made of."""
+    if wanted.spec.get("dryRun") or wanted.flags.get("replace"):
         return
-    others = listing.existing(wanted)
-    if others and version not in others:
-        model = wanted.spec["model"]
-        raise errors.exists(
-            f"'{model}' is there already, with {', '.join(others)}",
-            "update it: mlflow deployments update, or update_deployment()",
-            f"or give endpoint '{model}' and a name of its own to a version beside them",
-        )
+    found = {one["name"]: one for one in listing.versions_or_none(wanted)}
+    model, version = wanted.spec["model"], str(document["spec"]["version"])
+    if same := found.get(version):
+        if listing.is_made_of(same, document):
+            return
+        message = f"version '{version}' of '{model}' is there already, made of something else"
+    elif found and not endpoint:
+        message = f"'{model}' is there already, with {', '.join(found)}"
+    else:
+        return
+    raise errors.exists(
+        message,
+        "for a new version in its place: mlflow deployments update, or update_deployment()",
+        f"for one beside it: another name, with endpoint '{model}'",
+    )
 
 
 def absent(what: str) -> Exception:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Optional
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from . import errors
+from . import errors, keys
 
 FORMS = "aiplatform, aiplatform:/PROJECT/REGION or aiplatform://PROJECT/REGION?target=vertex"
 QUERY = ("project", "region", "target")
@@ -54,4 +54,10 @@ def query(uri: str, text: str, positions: int) -> dict[str, str]:
         if not value:
             raise errors.invalid(f"'{key}' in '{uri}' is empty", f"give {FORMS}")
         taken.append(key)
-    return dict(given)
+    known = keys.fields()["target"].choices
+    found = dict(given)
+    if found.get("target", known[0]) not in known:
+        raise errors.invalid(
+            f"'{found['target']}' in '{uri}' is no target", f"it takes {' or '.join(known)}"
+        )
+    return found

@@ -12,8 +12,8 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+import weakref
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import IO, Any, Optional
 
 from mlflow.exceptions import MlflowException
@@ -50,15 +50,26 @@ def start(
     stdin: Optional[int] = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
     """Starts a program in a group of its own, all streams piped. Ctrl-C in a
-    terminal reaches this process alone, which then ends the group."""
-    return subprocess.Popen(
-        [find(program), *args],
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **(env or {})},
-        start_new_session=True,
-    )
+    terminal reaches this process alone, which then ends the group. Should this
+    process vanish, or forget the child, the group ends by itself."""
+    theirs, ours = os.pipe()
+    try:
+        child = subprocess.Popen(
+            [find(program), *args],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(env or {}), "AIP_LIFELINE": f"/dev/fd/{theirs}"},
+            pass_fds=[theirs],
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    weakref.finalize(child, os.close, ours)
+    return child
 
 
 def run(
@@ -71,15 +82,16 @@ def run(
     failed into an exception."""
     stdin = subprocess.DEVNULL if document is None else subprocess.PIPE
     child = start(program, *args, "--log-format=json", env=env, stdin=stdin)
+    assert child.stderr
+    said = Said(program)
     try:
-        said = Said(program)
         with fed(child, document) as output:
-            assert child.stderr
-            for line in child.stderr:
-                said.hear(line)
+            said.hear_all(child.stderr)
         status = child.wait()
     except BaseException:
         end(child)
+        said.hear_all(child.stderr)
+        said.last_words()
         raise
     if status == 0:
         return b"".join(output)
@@ -88,14 +100,13 @@ def run(
 
 def lines(
     program: str, *args: str, document: bytes, env: Optional[Mapping[str, str]] = None
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """A program's stdout, line by line as it comes. Whoever wants no more of
     them ends it."""
     child = start(program, *args, "--log-format=json", env=env)
     said = Said(program)
     assert child.stdin and child.stdout and child.stderr
-    stderr = child.stderr
-    hearing = threading.Thread(target=lambda: [said.hear(line) for line in stderr], daemon=True)
+    hearing = threading.Thread(target=said.hear_all, args=[child.stderr], daemon=True)
     hearing.start()
     try:
         with contextlib.suppress(BrokenPipeError), child.stdin as stdin:
@@ -118,6 +129,10 @@ class Said:
         self.error: dict[str, Any] = {}
         self.rest: list[str] = []
 
+    def hear_all(self, stderr: IO[bytes]) -> None:
+        for line in stderr:
+            self.hear(line)
+
     def hear(self, raw: bytes) -> None:
         line = raw.decode(errors="replace").rstrip("\r\n")
         event = parsed(line)
@@ -135,21 +150,29 @@ class Said:
         print(line, file=sys.stderr, flush=True)
 
     def failure(self, status: int) -> BaseException:
-        if status == 130 or status == -signal.SIGINT:
+        if status in (130, -signal.SIGINT):
+            self.last_words()
             return KeyboardInterrupt()
         if not self.error:
             ending = f"by signal {-status}" if status < 0 else f"with status {status}"
             last = [f"its last words: {line}" for line in self.rest[-1:]]
             message = errors.text(f"'{self.program}' ended {ending}", causes=last)
             return MlflowException(message, error_code=errors.code(status))
-        hints = [*self.error.get("hints", ())]
-        message = errors.text(
-            f"{self.error.get('tool', self.program)}: {self.error['message']}",
-            self.error.get("causes", ()),
-            hints + as_config(hints),
-        )
         code = errors.code(status, self.error.get("httpStatus"))
-        return MlflowException(message, error_code=code)
+        return MlflowException(self.text(), error_code=code)
+
+    def text(self) -> str:
+        """The failure, as a person reads it."""
+        hints = [*self.error.get("hints", ())]
+        hints += as_config(hints)
+        tool = self.error.get("tool", self.program)
+        causes = self.error.get("causes", ())
+        return errors.text(f"{tool}: {self.error['message']}", causes, hints)
+
+    def last_words(self) -> None:
+        """For one whose end is no exception of its own: how to go on."""
+        if self.error:
+            print(self.text(), file=sys.stderr, flush=True)
 
 
 def as_config(hints: Sequence[str]) -> list[str]:
@@ -206,10 +229,3 @@ def end(child: subprocess.Popen[bytes]) -> None:
             os.killpg(child.pid, how)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(PATIENCE)
-            return
-
-
-def directory(place: Path) -> Path:
-    """A directory that is there afterwards."""
-    place.mkdir(parents=True, exist_ok=True)
-    return place
