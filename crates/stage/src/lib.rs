@@ -7,6 +7,7 @@
 mod common;
 mod failure;
 mod interrupt;
+mod lifeline;
 mod log;
 mod process;
 mod progress;

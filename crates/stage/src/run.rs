@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::common::{Common, LogFormat, command};
 use crate::failure::Failure;
+use crate::lifeline;
 use crate::log::Logger;
 use crate::process::Process;
 
@@ -33,6 +34,7 @@ impl From<Deployment> for Output {
 
 /// Runs a tool. Nothing reaches stdout unless the work succeeds.
 pub fn run<A: Parser>(work: impl FnOnce(&Process, &A) -> Result<Output, Failure>) -> ExitCode {
+    lifeline::watch();
     let stdin = io::stdin();
     let terminal = stdin.is_terminal();
     ExitCode::from(pump(
