@@ -78,6 +78,10 @@ pub struct Args {
     #[arg(long, value_name = "RATE")]
     limit_rate: Option<Rate>,
 
+    /// Download everything, whatever came before, and keep nothing in the cache
+    #[arg(long)]
+    no_cache: bool,
+
     /// Go on with this document instead of starting one; - is stdin
     #[arg(long, value_name = "FILE")]
     document: Option<String>,

@@ -9,12 +9,16 @@ use stage::Failure;
 use crate::Args;
 use crate::gs::Gs;
 
+const HERE: &str = "here";
+
 /// A way, and what lies at its end.
 pub(crate) struct Origin<'a> {
     pub(crate) source: Box<dyn Source + 'a>,
     pub(crate) entries: Vec<Entry>,
     /// For people: `here`, `Cloud Storage`, `the tracking server`.
     pub(crate) way: &'static str,
+    /// On this machine.
+    pub(crate) is_here: bool,
 }
 
 /// The way that spares the tracking server comes first: files that are here,
@@ -64,10 +68,10 @@ fn local<'a>(path: &Path) -> Result<Origin<'a>, Failure> {
         return Err(Failure::usage(format!("there is no directory '{}'", path.display()))
             .hint("a model of MLflow is runs:/RUN_ID/PATH, a run id or models:/NAME/VERSION"));
     }
-    listed(Local::new(path)?, "here")
+    listed(Local::new(path)?, HERE)
 }
 
 fn listed<'a>(source: impl Source + 'a, way: &'static str) -> Result<Origin<'a>, Failure> {
     let entries = checked(source.list()?)?;
-    Ok(Origin { source: Box::new(source), entries, way })
+    Ok(Origin { source: Box::new(source), entries, way, is_here: way == HERE })
 }

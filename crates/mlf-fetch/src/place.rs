@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use checksum::Digest;
 use deployment::Spec;
-use mlflow::Resolved;
+use mlflow::{Cache, Identity, Location, Resolved};
 use stage::{Failure, settings};
 
 use crate::Args;
+use crate::origin::Origin;
 
 pub(crate) fn directory(
     args: &Args,
@@ -21,6 +22,25 @@ pub(crate) fn directory(
     let server = spec.tracking_uri.clone().unwrap_or_default();
     let name = name(&resolved.label, &format!("{server} {} {}", resolved.uri, resolved.location));
     Ok(work_dir.join("models").join(name))
+}
+
+/// Cloud Storage is one place, whoever asks; all else is some server's.
+pub(crate) fn identity(spec: &Spec, resolved: &Resolved, mlmodel: &[u8]) -> Identity {
+    let location = &resolved.location;
+    let server =
+        spec.tracking_uri.as_deref().filter(|_| !matches!(location, Location::Storage { .. }));
+    Identity::new(format!("{} {location}", server.unwrap_or_default()), mlmodel)
+}
+
+/// The cache, unless it is not wanted, there is no place for one, or the files
+/// are on this machine anyway.
+pub(crate) fn cache(args: &Args, origin: &Origin) -> Option<Cache> {
+    let wanted = !args.no_cache && !origin.is_here;
+    wanted.then(cache_directory).flatten().map(Cache::new)
+}
+
+pub(crate) fn cache_directory() -> Option<PathBuf> {
+    settings::cache_directory().map(|cache| cache.join("content"))
 }
 
 /// Readable, and another one for each model of each server.

@@ -5,13 +5,17 @@ use std::io::Read;
 use deployment::{Deployment, Fetch, File};
 use mlflow::source::Source;
 use mlflow::{
-    Error, MAX_MLMODEL_BYTES, MlModel, ModelUri, Resolved, Store, Told, download, resolve,
+    Download, Error, Identity, MAX_MLMODEL_BYTES, MlModel, ModelUri, Resolved, Store, Told, resolve,
 };
 use stage::{Failure, Output, Process, settings};
+use transport::Transient;
 
 use crate::origin::Origin;
 use crate::record::{STAGE, describe, digest, note, undownloaded, warn};
 use crate::{Args, connect, origin, place};
+
+/// What came before it ended stays beside the model's directory.
+const AGAIN: &str = "run it again: it goes on with what has come so far";
 
 pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let mut document = process.document_or_default(args.document.as_deref())?;
@@ -43,7 +47,8 @@ pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
             fetch.directory
         ));
     } else {
-        let (files, downloaded) = bring(process, args, &origin, &store, &mlmodel, &fetch)?;
+        let identity = place::identity(&document.spec, &resolved, &mlmodel);
+        let (files, downloaded) = bring(process, args, &origin, &store, &identity, &fetch)?;
         fetch.digest = digest(&files)?;
         fetch.files = files;
         note(&mut fetch, origin.way, downloaded);
@@ -106,21 +111,34 @@ fn bring(
     args: &Args,
     origin: &Origin,
     store: &Store,
-    mlmodel: &[u8],
+    identity: &Identity,
     fetch: &Fetch,
 ) -> Result<(Vec<File>, bool), Failure> {
     let jobs = usize::from(args.jobs);
-    if let Some(files) = store.current(&origin.entries, mlmodel, jobs) {
+    let (source, entries): (&dyn Source, _) = (origin.source.as_ref(), &origin.entries);
+    let current = || store.current(source, entries, identity, jobs);
+    if let Some(files) = (!args.no_cache).then(current).flatten() {
         log::info!("'{}' is here already, unchanged", fetch.model_uri);
         return Ok((files, false));
     }
-    let total = origin.entries.iter().filter_map(|entry| entry.size).sum();
+    let _interrupt = process.on_interrupt("interrupted", AGAIN)?;
+    let total = entries.iter().filter_map(|entry| entry.size).sum();
     let progress = process.progress(format!("fetching {}", fetch.model_uri), total);
-    let progress = progress.of_files(origin.entries.len());
-    let staging = store.stage()?;
-    let source: &dyn Source = origin.source.as_ref();
+    let progress = progress.of_files(entries.len());
+    let cache = place::cache(args, origin);
+    let cached = cache.as_ref().map(|cache| cache.model(identity));
+    let staging = store.stage(identity)?;
     let told = Told { bytes: &|bytes| progress.advance(bytes), file: &|| progress.file_done() };
-    let files = download(source, &origin.entries, &staging.path(), jobs, &told)?;
-    store.keep(&staging, &fetch.model_uri, &origin.entries, &files)?;
-    Ok((files, true))
+    let download = Download { source, staging: &staging, cached: cached.as_ref(), jobs, told };
+    let files = download.run(entries, identity).map_err(|error| {
+        if !error.is_transient() {
+            return Failure::from(error);
+        }
+        staging.stay();
+        Failure::from(error).hint(AGAIN)
+    })?;
+    if let Some(cached) = &cached {
+        cached.record(&fetch.model_uri, &files);
+    }
+    Ok((store.keep(&staging, &fetch.model_uri, files)?, true))
 }

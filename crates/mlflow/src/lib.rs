@@ -1,19 +1,22 @@
 //! MLflow: resolve a model URI, list and download artifacts, read MLmodel.
 //!
 //! [`ModelUri`] is what a person asks for, [`resolve`] finds where it is by
-//! asking a [`Tracking`] server or a store on this machine, a [`source::Source`] lists and reads it, [`download`] brings it here, and
-//! [`Store`] keeps it. Nothing here knows Google; a source for Cloud Storage
-//! comes from outside.
+//! asking a [`Tracking`] server or a store on this machine, a
+//! [`source::Source`] lists and reads it, [`Download`] brings it here, [`Store`]
+//! keeps it, and a [`Cache`] what came once. Nothing here knows Google; a source
+//! for Cloud Storage comes from outside.
 
 mod absent;
 mod advice;
 mod api;
 mod backend;
+mod cache;
 mod candidates;
 mod client;
 mod download;
 mod encode;
 mod error;
+mod known;
 mod location;
 mod login;
 mod mlmodel;
@@ -23,12 +26,15 @@ mod server;
 pub mod source;
 mod store;
 mod tracking_uri;
+mod transfer;
 mod uri;
 
 pub use backend::Tracking;
+pub use cache::{Cache, Cached, Listed, Pruned, Wanted};
 pub use client::Client;
-pub use download::{Told, download};
+pub use download::{Download, Told};
 pub use error::Error;
+pub use known::{Identity, Known};
 pub use location::{Location, Proxy};
 pub use login::{Flags, Header, Login, Options, Tls};
 pub use mlmodel::{MAX_BYTES as MAX_MLMODEL_BYTES, MlModel};

@@ -58,10 +58,15 @@ pub fn env(name: &str) -> Option<String> {
 /// The directory below which models and bundles are kept: by default a cache,
 /// for all of it can be made again.
 pub fn work_dir(flag: Option<String>, field: &mut Option<String>) -> Result<PathBuf, Failure> {
-    let cache = env("XDG_CACHE_HOME").or_else(|| Some(format!("{}/.cache", env("HOME")?)));
-    let default = cache.map(|cache| format!("{cache}/mlflow-aip"));
+    let default = cache_directory().map(|cache| cache.to_string_lossy().into_owned());
     let work_dir = WORK_DIR.resolve(flag, field, default)?;
     work_dir.map(PathBuf::from).ok_or_else(|| WORK_DIR.missing())
+}
+
+/// The user's cache directory, our part of it.
+pub fn cache_directory() -> Option<PathBuf> {
+    let cache = env("XDG_CACHE_HOME").or_else(|| Some(format!("{}/.cache", env("HOME")?)));
+    cache.map(|cache| PathBuf::from(cache).join("mlflow-aip"))
 }
 
 /// The bucket's name, whether it was given as one or as `gs://name`.

@@ -50,24 +50,44 @@ impl Policy {
     }
 }
 
+/// So much further counts as getting on.
+const PROGRESS: u64 = 64 * 1024;
+
 /// Calls `work` until it succeeds, fails for good, or has failed too often.
 /// Only for work that may be done twice.
 pub fn retry<T, E: Transient>(
     policy: &Policy,
     mut work: impl FnMut() -> Result<T, E>,
 ) -> Result<T, E> {
+    retry_moving(policy, &mut (), |()| 0, |()| work())
+}
+
+/// The same for a transfer that goes on where it broke off: as long as its
+/// `position` moves on, it has not failed too often.
+pub fn retry_moving<S, T, E: Transient>(
+    policy: &Policy,
+    state: &mut S,
+    position: impl Fn(&S) -> u64,
+    mut work: impl FnMut(&mut S) -> Result<T, E>,
+) -> Result<T, E> {
     let mut attempt = 0;
+    let mut reached = position(state);
     loop {
-        match work() {
-            Err(error) if error.is_transient() && attempt < policy.retries => {
-                let asked = error.retry_after().map(|asked| asked.min(policy.cap));
-                let delay = asked.unwrap_or_else(|| policy.delay(attempt));
-                log::debug!("trying again in {:.1} s: {error}", delay.as_secs_f32());
-                std::thread::sleep(delay);
-                attempt += 1;
-            }
-            done => return done,
+        let error = match work(state) {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        if position(state) >= reached + PROGRESS {
+            (attempt, reached) = (0, position(state));
         }
+        if !error.is_transient() || attempt >= policy.retries {
+            return Err(error);
+        }
+        let asked = error.retry_after().map(|asked| asked.min(policy.cap));
+        let delay = asked.unwrap_or_else(|| policy.delay(attempt));
+        log::debug!("trying again in {:.1} s: {error}", delay.as_secs_f32());
+        std::thread::sleep(delay);
+        attempt += 1;
     }
 }
 
@@ -95,6 +115,26 @@ mod tests {
         assert!(matches!(failing(2, 503), (3, Ok(()))));
         assert!(matches!(failing(9, 503), (4, Err(_))));
         assert!(matches!(failing(9, 404), (1, Err(_))));
+    }
+
+    #[test]
+    fn who_gets_on_has_not_failed_too_often() {
+        let broken = || HttpError::no_answer("GET", "http://h", &"reset");
+        let run = |step: u64| {
+            let mut at = 0;
+            retry_moving(
+                &AT_ONCE,
+                &mut at,
+                |at| *at,
+                |at| {
+                    *at += step;
+                    if *at < 20 * PROGRESS { Err(broken()) } else { Ok(()) }
+                },
+            )
+        };
+        assert!(run(PROGRESS).is_ok());
+        assert!(run(PROGRESS / 2).is_ok());
+        assert!(run(PROGRESS / 8).is_err(), "a byte now and then is no progress");
     }
 
     #[test]

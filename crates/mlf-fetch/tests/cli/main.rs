@@ -4,4 +4,6 @@
 mod fetch;
 mod hostile;
 #[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod support;

@@ -1,10 +1,11 @@
 //! The tracking server, by whichever of its routes serves best.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use transport::Policy;
+use transport::{Policy, retry};
 use ureq::Body;
-use ureq::http::header::{DATE, ETAG, LAST_MODIFIED};
+use ureq::http::header::{CONTENT_RANGE, DATE, ETAG, LAST_MODIFIED};
 use ureq::http::{Response, StatusCode};
 
 use super::{Entry, Opened, Resume, Source};
@@ -173,7 +174,11 @@ impl Source for Served<'_> {
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {
         let (client, url) = self.url(entry)?;
         let from = resume.map(|resume| (resume.offset, resume.validator.as_str()));
-        let response = client.open(&url, from).map_err(|error| {
+        let opened = client.open(&url, from).and_then(|response| match opened(response, resume) {
+            Some(opened) => Ok(opened),
+            None => client.open(&url, None).map(whole),
+        });
+        opened.map_err(|error| {
             let refused = error.status().is_some_and(|status| matches!(status, 400 | 404 | 500));
             let error = client.explain(format!("cannot download '{}'", entry.path), error);
             if refused && entry.path.contains(['#', '%']) {
@@ -183,8 +188,23 @@ impl Source for Served<'_> {
                 );
             }
             error
-        })?;
-        Ok(opened(response, resume))
+        })
+    }
+
+    /// A logged model never changes. What lies in a run may be written again:
+    /// its file is asked for one byte, and for what it is called.
+    fn is_still(&self, entry: &Entry, validator: Option<&str>) -> bool {
+        if self.resolved.served.logged.is_some() || entry.size == Some(0) {
+            return true;
+        }
+        let (Some(validator), Ok((client, url))) = (validator, self.url(entry)) else {
+            return false;
+        };
+        let answer = retry(&self.retries(), || client.look(&url, validator));
+        match answer {
+            Ok(answer) => validator_of(&answer).as_deref() == Some(validator),
+            Err(error) => error.status() == Some(304),
+        }
     }
 
     fn retries(&self) -> Policy {
@@ -192,18 +212,44 @@ impl Source for Served<'_> {
     }
 }
 
-/// A server that does not know ranges, or has other content by now, sends the
-/// whole file.
-fn opened(response: Response<Body>, resume: Option<&Resume>) -> Opened {
-    let partial = response.status() == StatusCode::PARTIAL_CONTENT;
-    let validator = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
-    // A weak one promises less than the same bytes.
-    let validator = validator.filter(|etag| etag.starts_with('"')).map(str::to_owned);
+/// What was asked for, or the whole file from a server that does not know
+/// ranges or has other content by now; nothing if it is another part of a file.
+fn opened(response: Response<Body>, resume: Option<&Resume>) -> Option<Opened> {
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        return Some(whole(response));
+    }
+    let resume = resume?;
+    let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    let begins = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next());
+    let validator = validator_of(&response);
+    let fits = begins.and_then(|first| first.parse().ok()) == Some(resume.offset)
+        && validator.as_ref().is_none_or(|now| *now == resume.validator);
+    fits.then(|| Opened {
+        offset: resume.offset,
+        validator: Some(resume.validator.clone()),
+        content: Box::new(response.into_body().into_reader()),
+    })
+}
+
+fn whole(response: Response<Body>) -> Opened {
     Opened {
-        offset: resume.filter(|_| partial).map_or(0, |resume| resume.offset),
-        validator,
+        offset: 0,
+        validator: validator_of(&response),
         content: Box::new(response.into_body().into_reader()),
     }
+}
+
+/// What `If-Range` takes: an ETag that promises the same bytes, or a date that
+/// was long over when the answer was made.
+fn validator_of(response: &Response<Body>) -> Option<String> {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    if let Some(etag) = header(ETAG) {
+        return Some(etag.to_owned()).filter(|etag| etag.starts_with('"'));
+    }
+    let (changed, now) = (header(LAST_MODIFIED)?, header(DATE)?);
+    let age = httpdate::parse_http_date(now).ok()?;
+    let age = age.duration_since(httpdate::parse_http_date(changed).ok()?).ok()?;
+    (age >= Duration::from_secs(60)).then(|| changed.to_owned())
 }
 
 /// The rest of a path in a directory: one component.

@@ -22,6 +22,14 @@ pub trait Source: Sync {
     /// A file's content, where possible from where an earlier attempt ended.
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error>;
 
+    /// Whether a listed file's content is still what the store once called
+    /// `validator`. A store that cannot tell says no; where listings have
+    /// revisions, these have been compared.
+    fn is_still(&self, entry: &Entry, validator: Option<&str>) -> bool {
+        let _ = validator;
+        entry.revision.is_some()
+    }
+
     /// How patiently a transfer that breaks off is taken up again.
     fn retries(&self) -> Policy {
         Policy::from_env()

@@ -4,21 +4,22 @@
 //! A directory appears whole or not at all: it is filled under another name and
 //! renamed. The record stands beside it, because the directory is the model's.
 
-use std::ffi::OsString;
+mod journal;
+mod staging;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use deployment::File;
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
-use transport::{Digest, for_each};
+use transport::for_each;
 
 use crate::error::Error;
-use crate::source::Entry;
+use crate::known::{Identity, Known};
+use crate::source::{Entry, Source};
 
-const PARTIAL: &str = ".partial";
-const LOCK: &str = "lock";
+pub use staging::Staging;
 
 #[derive(Debug)]
 pub struct Store {
@@ -30,29 +31,7 @@ pub struct Store {
 #[serde(rename_all = "camelCase")]
 struct Manifest {
     model_uri: String,
-    files: Vec<Recorded>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Recorded {
-    #[serde(flatten)]
-    file: File,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    revision: Option<String>,
-}
-
-/// A directory being filled. Dropped before it is kept, it is gone; one whose
-/// process was killed is no longer locked, and goes when the next one comes.
-#[derive(Debug)]
-pub struct Staging {
-    outer: TempDir,
-    _lock: fs::File,
-}
-
-impl Staging {
-    pub fn path(&self) -> PathBuf {
-        self.outer.path().join("model")
-    }
+    files: Vec<Known>,
 }
 
 impl Store {
@@ -97,77 +76,37 @@ impl Store {
         Ok(())
     }
 
-    /// The files, if just what is listed lies here, unchanged: sizes and
-    /// revisions by the record, contents by hashing them again.
-    pub fn current(&self, entries: &[Entry], mlmodel: &[u8], jobs: usize) -> Option<Vec<File>> {
-        let manifest = self.manifest()?;
-        let listed = entries.len() == manifest.files.len()
-            && entries.iter().zip(&manifest.files).all(|(entry, known)| known.is(entry));
-        // MLmodel holds the model's own id and time: other model, other bytes.
-        let same = || {
-            let known = manifest.files.iter().find(|known| known.file.path == "MLmodel");
-            let now = Digest::of(mlmodel).ok();
-            known.zip(now).is_some_and(|(known, now)| known.file.sha256 == now.sha256)
-        };
-        if !listed || !same() {
+    /// The files, if just what is listed lies here, unchanged on both sides:
+    /// there by what the store says, here by hashing them again.
+    pub fn current(
+        &self,
+        source: &dyn Source,
+        entries: &[Entry],
+        identity: &Identity,
+        jobs: usize,
+    ) -> Option<Vec<File>> {
+        let known = self.manifest()?.files;
+        let mlmodel = known.iter().find(|known| known.file.path == "MLmodel");
+        let same = mlmodel.is_some_and(|known| known.file.sha256 == identity.mlmodel);
+        if !same || known.len() != entries.len() {
             log::debug!("'{}' holds something else; fetching anew", self.directory.display());
             return None;
         }
-        let files: Vec<_> = manifest.files.into_iter().map(|known| known.file).collect();
-        for_each(files, jobs, |file| self.unchanged(file)).ok()
-    }
-
-    fn unchanged(&self, file: File) -> Result<File, ()> {
-        let path = self.directory.join(&file.path);
-        let regular = fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
-        let digest = regular.then(|| fs::File::open(&path).and_then(Digest::of));
-        match digest {
-            Some(Ok(digest)) if digest.sha256 == file.sha256 && digest.size == file.size => {
-                Ok(file)
+        let pairs: Vec<_> = entries.iter().zip(known).collect();
+        let checked = for_each(pairs, jobs, |(entry, known)| {
+            let path = self.directory.join(&entry.path);
+            if known.is_still(entry, source) && known.is_in(&path) {
+                return Ok(known.file);
             }
-            _ => {
-                log::debug!("'{}' is not what was fetched; fetching anew", path.display());
-                Err(())
-            }
-        }
+            log::debug!("'{}' is not known to be current; fetching anew", path.display());
+            Err(())
+        });
+        checked.ok()
     }
 
     /// A directory to fill, on the same file system.
-    pub fn stage(&self) -> Result<Staging, Error> {
-        let parent = self.parent();
-        let failed = |error| Error::file("create a directory in", &parent, error);
-        fs::create_dir_all(&parent).map_err(failed)?;
-        self.sweep();
-        let outer = tempfile::Builder::new()
-            .prefix(&self.hidden("."))
-            .suffix(PARTIAL)
-            .tempdir_in(&parent)
-            .map_err(failed)?;
-        // Locked before it has the name that others look for.
-        let unnamed = outer.path().join("new");
-        let lock = fs::File::create_new(&unnamed).map_err(failed)?;
-        lock.lock().map_err(failed)?;
-        fs::rename(&unnamed, outer.path().join(LOCK)).map_err(failed)?;
-        let staging = Staging { outer, _lock: lock };
-        fs::create_dir(staging.path()).map_err(failed)?;
-        Ok(staging)
-    }
-
-    /// Removes what killed processes left. Whatever does not work here will be
-    /// tried again.
-    fn sweep(&self) {
-        let prefix = self.hidden(".");
-        for entry in fs::read_dir(self.parent()).into_iter().flatten().flatten() {
-            let name = entry.file_name().into_encoded_bytes();
-            if !name.starts_with(prefix.as_encoded_bytes()) || !name.ends_with(PARTIAL.as_bytes()) {
-                continue;
-            }
-            let path = entry.path();
-            if fs::File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok()) {
-                log::debug!("removing '{}', which nobody fills any more", path.display());
-                let _ = fs::remove_dir_all(path);
-            }
-        }
+    pub fn stage(&self, identity: &Identity) -> Result<Staging, Error> {
+        Staging::open(&self.parent(), &self.hidden("."), identity)
     }
 
     /// Puts what was staged in place. What was there before goes away with the
@@ -176,35 +115,26 @@ impl Store {
         &self,
         staging: &Staging,
         model_uri: &str,
-        entries: &[Entry],
-        files: &[File],
-    ) -> Result<(), Error> {
+        files: Vec<Known>,
+    ) -> Result<Vec<File>, Error> {
         self.claim()?;
-        let manifest = Manifest {
-            model_uri: model_uri.into(),
-            files: files
-                .iter()
-                .zip(entries)
-                .map(|(file, entry)| Recorded {
-                    file: file.clone(),
-                    revision: entry.revision.clone(),
-                })
-                .collect(),
-        };
-        let written = staging.outer.path().join("manifest");
-        let text = serde_json::to_vec_pretty(&manifest)
-            .map_err(|error| Error::file("write", &written, error.into()))?;
-        fs::write(&written, text).map_err(|error| Error::file("write", &written, error))?;
+        let manifest = Manifest { model_uri: model_uri.into(), files };
+        let written = staging.beside("manifest");
+        let failed = |error| Error::file("write", &written, error);
+        let mut out = io::BufWriter::new(fs::File::create(&written).map_err(failed)?);
+        serde_json::to_writer(&mut out, &manifest).map_err(|error| failed(error.into()))?;
+        out.into_inner().map_err(|error| failed(error.into_error()))?;
         let put = |from: &Path, to: &Path| {
             fs::rename(from, to).map_err(|error| Error::file("put in place", to, error))
         };
         if self.directory.exists() {
-            put(&self.directory, &staging.outer.path().join("old"))?;
+            put(&self.directory, &staging.beside("old"))?;
         }
         // In this order: a directory without a record is nobody's, and a record
         // that tells of other content is found out by hashing.
         put(&written, &self.manifest_path())?;
-        put(&staging.path(), &self.directory)
+        put(&staging.path(), &self.directory)?;
+        Ok(manifest.files.into_iter().map(|known| known.file).collect())
     }
 
     fn manifest(&self) -> Option<Manifest> {
@@ -216,11 +146,9 @@ impl Store {
     }
 
     /// A name beside the directory's that nobody sees.
-    fn hidden(&self, suffix: &str) -> OsString {
-        let mut name = OsString::from(".");
-        name.push(self.directory.file_name().unwrap_or_default());
-        name.push(suffix);
-        name
+    fn hidden(&self, suffix: &str) -> String {
+        let name = self.directory.file_name().unwrap_or_default().to_string_lossy();
+        format!(".{name}{suffix}")
     }
 
     fn parent(&self) -> PathBuf {
@@ -228,30 +156,24 @@ impl Store {
     }
 }
 
-impl Recorded {
-    fn is(&self, entry: &Entry) -> bool {
-        let agrees = |listed: &Option<String>, known: Option<&String>| {
-            listed.as_ref().is_none_or(|listed| known == Some(listed))
-        };
-        self.file.path == entry.path
-            && entry.size.is_none_or(|size| size == self.file.size)
-            && agrees(&entry.crc32c, Some(&self.file.crc32c))
-            && agrees(&entry.revision, self.revision.as_ref())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use tempfile::TempDir;
+
     use super::*;
-    use crate::download::{Told, download};
-    use crate::source::{Local, Source as _, checked};
+    use crate::download::{Download, Told};
+    use crate::source::{Local, checked};
 
     struct Case {
         temp: TempDir,
         store: Store,
         entries: Vec<Entry>,
+    }
+
+    fn identity() -> Identity {
+        Identity::new("here".into(), b"flavors: {}")
     }
 
     fn fetched() -> Case {
@@ -267,17 +189,27 @@ mod tests {
     }
 
     impl Case {
+        fn source(&self) -> Local {
+            Local::new(&self.temp.path().join("origin")).unwrap()
+        }
+
         fn fetch(&mut self) {
-            let source = Local::new(&self.temp.path().join("origin")).unwrap();
+            let source = self.source();
             self.entries = checked(source.list().unwrap()).unwrap();
-            let staging = self.store.stage().unwrap();
+            let staging = self.store.stage(&identity()).unwrap();
             let told = Told { bytes: &|_| (), file: &|| () };
-            let files = download(&source, &self.entries, &staging.path(), 2, &told).unwrap();
-            self.store.keep(&staging, "models:/x/1", &self.entries, &files).unwrap();
+            let (source, staging) = (&source, &staging);
+            let download = Download { source, staging, cached: None, jobs: 2, told };
+            let files = download.run(&self.entries, &identity()).unwrap();
+            self.store.keep(staging, "models:/x/1", files).unwrap();
+        }
+
+        fn current_as(&self, entries: &[Entry], identity: &Identity) -> Option<Vec<File>> {
+            self.store.current(&self.source(), entries, identity, 2)
         }
 
         fn current(&self) -> Option<Vec<File>> {
-            self.store.current(&self.entries, b"flavors: {}", 2)
+            self.current_as(&self.entries, &identity())
         }
 
         fn beside(&self) -> Vec<String> {
@@ -294,7 +226,7 @@ mod tests {
         let mut case = fetched();
         let files = case.current().unwrap();
         assert_eq!(files.len(), 2);
-        assert_eq!(files[1].sha256, Digest::of(&b"abc"[..]).unwrap().sha256);
+        assert_eq!(files[1].sha256, transport::Digest::of_bytes(b"abc").sha256);
         assert_eq!(case.beside(), [".model.fetched.json", "model"]);
         case.fetch();
         assert_eq!(case.beside(), [".model.fetched.json", "model"]);
@@ -303,11 +235,12 @@ mod tests {
     #[test]
     fn any_difference_is_found() {
         let mut case = fetched();
-        assert!(case.store.current(&case.entries, b"other", 1).is_none());
-        assert!(case.store.current(&case.entries[..1], b"flavors: {}", 1).is_none());
+        let another = Identity::new("here".into(), b"other");
+        assert!(case.current_as(&case.entries, &another).is_none());
+        assert!(case.current_as(&case.entries[..1], &identity()).is_none());
         let mut other = case.entries.clone();
         other[1].revision = Some("later".into());
-        assert!(case.store.current(&other, b"flavors: {}", 1).is_none());
+        assert!(case.current_as(&other, &identity()).is_none());
         fs::write(case.store.directory().join("data/x"), "abd").unwrap();
         assert!(case.current().is_none());
         case.fetch();
@@ -335,22 +268,31 @@ mod tests {
     fn an_abandoned_stage_leaves_nothing() {
         let temp = tempfile::tempdir().unwrap();
         let store = Store::new(&temp.path().join("model")).unwrap();
-        let staging = store.stage().unwrap();
+        let staging = store.stage(&identity()).unwrap();
         fs::write(staging.path().join("x"), "x").unwrap();
         drop(staging);
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn what_a_killed_process_left_goes_when_the_next_one_comes() {
+    fn what_a_killed_process_left_is_gone_on_with_by_the_same_model_alone() {
         let temp = tempfile::tempdir().unwrap();
         let store = Store::new(&temp.path().join("model")).unwrap();
-        let left = temp.path().join(".model.abc123.partial");
-        fs::create_dir_all(left.join("model")).unwrap();
-        fs::write(left.join(LOCK), "").unwrap();
-        let another = store.stage().unwrap();
-        assert!(!left.exists());
-        let mine = store.stage().unwrap();
-        assert!(another.path().exists() && mine.path().exists(), "a living one stays");
+        let left = |identity: &Identity| {
+            let staging = store.stage(identity).unwrap();
+            fs::write(staging.path().join("x"), "x").unwrap();
+            staging.stay();
+            staging.path()
+        };
+        let path = left(&identity());
+        let mine = store.stage(&identity()).unwrap();
+        assert_eq!(mine.path(), path, "the same is gone on with");
+        let another = store.stage(&identity()).unwrap();
+        assert_ne!(another.path(), path, "a living one is its process's");
+        drop((mine, another));
+
+        let path = left(&Identity::new("there".into(), b"flavors: {}"));
+        let mine = store.stage(&identity()).unwrap();
+        assert!(!path.exists() && mine.path().exists(), "another model's goes");
     }
 }

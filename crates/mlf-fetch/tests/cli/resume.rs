@@ -1,0 +1,166 @@
+//! What came before does not come again, and is never believed.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::support::{
+    MLMODEL, Outcome, RUN, Reply, Request, Server, fetch_in, file, listing, with_model,
+};
+
+const SIZE: usize = 1 << 20;
+
+/// A file that changes when it is told to, and a server that sends no more of
+/// it than it is told to.
+struct Origin {
+    server: Server,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    version: u8,
+    /// Of each answer.
+    most: usize,
+    sent: usize,
+}
+
+fn content(version: u8) -> Vec<u8> {
+    let byte = |at: usize| u8::try_from(at * usize::from(version) % 251).unwrap();
+    (0..SIZE).map(byte).collect()
+}
+
+fn answer(request: &Request, state: &mut State) -> Reply {
+    let etag = format!("\"{}\"", state.version);
+    if request.headers.get("if-none-match") == Some(&etag) {
+        return Reply::Raw(b"HTTP/1.1 304 X\r\nConnection: close\r\n\r\n".to_vec());
+    }
+    let asked = request
+        .headers
+        .get("range")
+        .filter(|_| request.headers.get("if-range").is_none_or(|wanted| *wanted == etag));
+    let (first, end) = asked.map_or(("0", ""), |range| range[6..].split_once('-').unwrap());
+    let first: usize = first.parse().unwrap();
+    let end = end.parse().map_or(SIZE, |last: usize| last + 1);
+    let status = if asked.is_some() { "206 X" } else { "200 X" };
+    let mut bytes = format!(
+        "HTTP/1.1 {status}\r\nServer: uvicorn\r\nETag: {etag}\r\nContent-Length: {}\r\n\
+         Content-Range: bytes {first}-{}/{SIZE}\r\nConnection: close\r\n\r\n",
+        end - first,
+        end - 1
+    )
+    .into_bytes();
+    let last = end.min(first + state.most);
+    bytes.extend_from_slice(&content(state.version)[first..last]);
+    state.sent += last - first;
+    Reply::Raw(bytes)
+}
+
+impl Origin {
+    fn start() -> Self {
+        let state = Arc::new(Mutex::new(State { version: 1, most: SIZE, sent: 0 }));
+        let shared = state.clone();
+        let server = with_model(listing(&[file("model/x", SIZE)]), move |name, request| {
+            if name == "MLmodel" {
+                return Reply::Text(200, "text/plain", MLMODEL.into());
+            }
+            answer(request, &mut shared.lock().unwrap())
+        });
+        Self { server, state }
+    }
+
+    fn fetch(&self, directory: tempfile::TempDir, args: &[&str]) -> Outcome {
+        let env = [("XDG_CACHE_HOME", "cache"), ("AIP_MAX_RETRIES", "0")];
+        fetch_in(directory, &self.server.url, &[&[RUN], args].concat(), &env)
+    }
+
+    fn set(&self, set: impl FnOnce(&mut State)) {
+        set(&mut self.state.lock().unwrap());
+    }
+
+    /// Bytes of the file since the last time.
+    fn sent(&self) -> usize {
+        std::mem::take(&mut self.state.lock().unwrap().sent)
+    }
+}
+
+fn here() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[track_caller]
+fn holds(outcome: &Outcome, version: u8) {
+    let directory = outcome.fetch()["directory"].as_str().unwrap().to_owned();
+    assert!(fs::read(Path::new(&directory).join("x")).unwrap() == content(version));
+}
+
+fn blobs(outcome: &Outcome) -> Vec<PathBuf> {
+    let blobs = outcome.directory.path().join("cache/mlflow-aip/content/blobs");
+    let directories = fs::read_dir(blobs).unwrap().map(|entry| entry.unwrap().path());
+    directories.flat_map(|path| fs::read_dir(path).unwrap()).map(|it| it.unwrap().path()).collect()
+}
+
+#[test]
+fn a_fetch_that_was_cut_off_goes_on_in_the_next_run() {
+    let origin = Origin::start();
+    origin.set(|state| state.most = 400_000);
+    let first = origin.fetch(here(), &[]);
+    first.failed(5, &["broke off", "hint: run it again: it goes on"]);
+    let second = origin.fetch(first.directory, &[]);
+    second.failed(5, &["broke off"]);
+    let third = origin.fetch(second.directory, &[]);
+    holds(&third, 1);
+    assert_eq!(origin.sent(), SIZE, "each byte once");
+    let names = fs::read_dir(third.directory.path().join("work/models")).unwrap();
+    assert_eq!(names.count(), 2, "the model and its record");
+}
+
+#[test]
+fn what_changed_in_between_is_never_mixed() {
+    let origin = Origin::start();
+    origin.set(|state| state.most = 400_000);
+    let first = origin.fetch(here(), &[]);
+    first.failed(5, &["broke off"]);
+    origin.set(|state| (state.version, state.most) = (2, SIZE));
+    holds(&origin.fetch(first.directory, &[]), 2);
+    assert_eq!(origin.sent(), 400_000 + SIZE);
+}
+
+#[test]
+fn a_second_directory_costs_nothing() {
+    let origin = Origin::start();
+    let first = origin.fetch(here(), &["--output", "a"]);
+    assert_eq!(origin.sent(), SIZE);
+    let second = origin.fetch(first.directory, &["--output", "b"]);
+    holds(&second, 1);
+    assert_eq!(origin.sent(), 0);
+    let third = origin.fetch(second.directory, &["--output", "c", "--no-cache"]);
+    holds(&third, 1);
+    assert_eq!(origin.sent(), SIZE);
+    origin.set(|state| state.version = 2);
+    holds(&origin.fetch(third.directory, &["--output", "d"]), 2);
+    assert_eq!(origin.sent(), 1 + SIZE, "a look, then the other bytes");
+}
+
+#[test]
+fn whoever_writes_into_a_model_does_not_poison_the_next() {
+    let origin = Origin::start();
+    let first = origin.fetch(here(), &["--output", "a"]);
+    let mine = first.directory.path().join("a/x");
+    if fs::metadata(&mine).unwrap().nlink() > 1 {
+        assert!(fs::metadata(&mine).unwrap().permissions().readonly());
+    }
+    for blob in blobs(&first) {
+        let changed = fs::read(&blob).unwrap().into_iter().rev().collect::<Vec<_>>();
+        // As root, who may write whatever is read-only.
+        fs::remove_file(&blob).unwrap();
+        fs::write(&blob, changed).unwrap();
+    }
+    origin.sent();
+    let second = origin.fetch(first.directory, &["--output", "b"]);
+    holds(&second, 1);
+    assert_eq!(origin.sent(), SIZE, "what was changed came anew");
+    holds(&origin.fetch(second.directory, &["--output", "c"]), 1);
+    assert_eq!(origin.sent(), 0, "and the cache is whole again");
+}

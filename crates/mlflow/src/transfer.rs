@@ -1,0 +1,198 @@
+//! One file from its source, in as many attempts as it takes.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use deployment::File as FileRecord;
+use transport::{Digest, Hasher, Paced, retry_moving};
+
+use crate::download::Told;
+use crate::error::Error;
+use crate::known::Known;
+use crate::source::{Entry, Resume, Source};
+use crate::store::Staging;
+
+const BUFFER: usize = 256 * 1024;
+
+/// A smaller file is sooner read again than written down.
+const WORTH_A_NOTE: u64 = 256 * 1024;
+
+pub(crate) struct Transfer<'a> {
+    source: &'a dyn Source,
+    staging: &'a Staging,
+    entry: &'a Entry,
+    told: &'a Told<'a>,
+}
+
+/// What an attempt leaves to the next one.
+struct Part {
+    file: File,
+    hasher: Hasher,
+    size: u64,
+    validator: Option<String>,
+    told: u64,
+}
+
+impl<'a> Transfer<'a> {
+    pub(crate) fn new(
+        source: &'a dyn Source,
+        staging: &'a Staging,
+        entry: &'a Entry,
+        told: &'a Told<'a>,
+    ) -> Self {
+        Self { source, staging, entry, told }
+    }
+
+    pub(crate) fn run(&self, path: &Path) -> Result<Known, Error> {
+        let mut part = self.part(path)?;
+        let moved = |part: &Part| part.told;
+        retry_moving(&self.source.retries(), &mut part, moved, |part| self.attempt(part, path))?;
+        let digest = part.hasher.finish();
+        self.check(&digest)?;
+        let known = Known {
+            file: FileRecord {
+                path: self.entry.path.clone(),
+                size: digest.size,
+                sha256: digest.sha256,
+                crc32c: digest.crc32c,
+                ..FileRecord::default()
+            },
+            revision: self.entry.revision.clone(),
+            validator: part.validator,
+        };
+        self.staging.journal.whole(&known).map_err(|error| Error::file("write", path, error))?;
+        Ok(known)
+    }
+
+    /// What an earlier run left, if it says what it is and is nobody else's;
+    /// else a new file: never through a link that somebody put there.
+    fn part(&self, path: &Path) -> Result<Part, Error> {
+        let failed = |error| Error::file("create", path, error);
+        let begun = self.staging.begun(&self.entry.path);
+        if let Some(validator) = begun.filter(|validator| self.is_of_use(path, validator))
+            && let Ok(mut file) = File::options().read(true).write(true).open(path)
+        {
+            let mut hasher = Hasher::default();
+            let size = hash(&mut file, &mut hasher).map_err(failed)?;
+            log::debug!("going on with '{}' after {size} bytes", self.entry.path);
+            (self.told.bytes)(size);
+            return Ok(Part { file, hasher, size, validator: Some(validator), told: size });
+        }
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let file = File::create_new(path).map_err(failed)?;
+        Ok(Part { file, hasher: Hasher::default(), size: 0, validator: None, told: 0 })
+    }
+
+    /// Nobody else's file, and the beginning of what is listed.
+    fn is_of_use(&self, path: &Path, validator: &str) -> bool {
+        let Ok(found) = fs::symlink_metadata(path) else { return false };
+        let listed = self.entry.size.unwrap_or(u64::MAX);
+        found.is_file()
+            && found.nlink() == 1
+            && (found.len() < listed
+                || found.len() == listed && self.source.is_still(self.entry, Some(validator)))
+    }
+
+    fn attempt(&self, part: &mut Part, path: &Path) -> Result<(), Error> {
+        let failed = |error| Error::file("write", path, error);
+        let resume = part.validator.clone().filter(|_| part.size > 0);
+        let resume = resume.map(|validator| Resume { offset: part.size, validator });
+        if resume.is_some() && self.entry.size == Some(part.size) {
+            // All of it came, and only the end of the answer is missing.
+            return Ok(());
+        }
+        let mut opened = self.source.open(self.entry, resume.as_ref())?;
+        if opened.offset != part.size {
+            part.restart().map_err(failed)?;
+        }
+        if part.validator != opened.validator {
+            if self.entry.size.is_none_or(|size| size > WORTH_A_NOTE) {
+                let noted =
+                    self.staging.journal.begun(&self.entry.path, opened.validator.as_deref());
+                noted.map_err(failed)?;
+            }
+            part.validator = opened.validator;
+        }
+        let mut content = Paced(&mut opened.content);
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let count = match content.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(self.broke_off(part, source)),
+            };
+            if self.entry.size.is_some_and(|size| part.size + count as u64 > size) {
+                return Err(self.wrong_size(&format!("more than {}", part.size)));
+            }
+            part.append(&buffer[..count]).map_err(failed)?;
+            let new = part.size.saturating_sub(part.told);
+            part.told += new;
+            (self.told.bytes)(new);
+        }
+    }
+
+    fn broke_off(&self, part: &Part, source: io::Error) -> Error {
+        Error::Interrupted { path: self.entry.path.clone(), got: part.size, source }
+    }
+
+    fn check(&self, digest: &Digest) -> Result<(), Error> {
+        if self.entry.size.is_some_and(|size| size != digest.size) {
+            return Err(self.wrong_size(&digest.size.to_string()));
+        }
+        match &self.entry.crc32c {
+            Some(listed) if *listed != digest.crc32c => Err(Error::broken(format!(
+                "'{}' came with crc32c {}, and {listed} is listed",
+                self.entry.path, digest.crc32c
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn wrong_size(&self, got: &str) -> Error {
+        let listed = self.entry.size.unwrap_or_default();
+        Error::Broken {
+            message: format!(
+                "'{}' came with {got} bytes, and {listed} are listed",
+                self.entry.path
+            ),
+            hint: Some("is it being written just now? run again once it is complete".into()),
+        }
+    }
+}
+
+impl Part {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.set_len(0)?;
+        self.hasher = Hasher::default();
+        self.size = 0;
+        Ok(())
+    }
+}
+
+fn hash(file: &mut File, hasher: &mut Hasher) -> io::Result<u64> {
+    let mut buffer = vec![0; BUFFER];
+    let mut size = 0;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(size),
+            count => {
+                hasher.update(&buffer[..count]);
+                size += count as u64;
+            }
+        }
+    }
+}
