@@ -4,6 +4,10 @@
 mod fetch;
 mod hostile;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod resume;
+#[cfg(test)]
+mod sources;
 #[cfg(test)]
 mod support;

@@ -5,6 +5,8 @@ mod files;
 mod recorded;
 mod rest;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::{self, Debug, Display};
 
