@@ -12,6 +12,7 @@ import pytest
 
 from support import predictor
 from support.places import tool
+from support.process import descendants, gone
 
 
 def emulator_run(env, *args, **options):
@@ -85,40 +86,6 @@ def deploy(emulator, bucket):
 
 def predict(emulator):
     return emulator.call("POST", "/v1/projects/emulator/models/m:predict", {"instances": [1]})
-
-
-def descendants(pid):
-    children = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    found, rest = [], [pid]
-    while rest:
-        rest += children.get(rest.pop(), [])
-        found = list({*found, *rest})
-    return found
-
-
-def gone(pids, timeout=15):
-    """Until none of these processes runs any more."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        alive = [pid for pid in pids if is_running(pid)]
-        if not alive:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"processes {alive} are left")
-
-
-def is_running(pid):
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, "stdin"])

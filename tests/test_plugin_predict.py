@@ -72,12 +72,13 @@ def test_names_of_endpoints_and_versions(versions, client, monkeypatch):
     error = refusal(client.predict, "v2", [1], endpoint=versions.model)
     assert "version 'v2' is not deployed" in error.message and "there are 'v1'" in error.message
     error = refusal(client.predict, "nobody", [1])
-    assert "'nobody'" in error.message
+    assert error.error_code == "RESOURCE_DOES_NOT_EXIST" and "'nobody'" in error.message
 
 
 def test_what_the_model_says_is_heard(versions, client):
     for call in (client.predict, lambda *args: list(client.predict_stream(*args))):
         error = refusal(call, versions.model, [1, "x"])
+        assert error.error_code == "INVALID_PARAMETER_VALUE"
         assert "the container answered 400: an instance is no number" in error.message
         assert "hint: the predictor could not handle them" in error.message
 
@@ -125,6 +126,7 @@ def children():
 
 def test_explanations_need_a_specification_of_them(versions, client):
     error = refusal(client.explain, versions.model, pd.DataFrame({"n": [1]}))
+    assert error.error_code == "INVALID_PARAMETER_VALUE"
     assert "does not support explanations" in error.message
     assert "explanationSpec" in error.message
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 
 class Background:
@@ -74,3 +75,38 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def descendants(pid):
+    """The processes that this one started, and theirs."""
+    children = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, rest = [], [pid]
+    while rest:
+        rest += children.get(rest.pop(), [])
+        found = list({*found, *rest})
+    return found
+
+
+def gone(pids, timeout=15):
+    """Until none of these processes runs any more."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        alive = [pid for pid in pids if is_running(pid)]
+        if not alive:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"processes {alive} are left")
+
+
+def is_running(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from . import endpoints, keys, live, pipeline, settings, target
+from . import endpoints, keys, live, local, pipeline, settings, target
 from .keys import Key
 
 WIDTH = 90
@@ -24,6 +24,7 @@ name is that of one of its versions.
            without one: who gets the requests, by the config
   delete   the version, or the endpoint with all its versions
   list     endpoints; with --endpoint, versions
+  run-local  serves what create would deploy, on this machine alone, until Ctrl-C
 
 Credentials are found as Google's tools find them: GOOGLE_APPLICATION_CREDENTIALS, gcloud's,
 or the machine's own. The stages' documents are kept in a directory that is named at the
@@ -44,6 +45,7 @@ def text() -> str:
         section("Of update without a model, and of update-endpoint", named(live.ENDPOINT)),
         section("Of update without a model, with --endpoint", named(live.VERSION)),
         section("Of delete", named(endpoints.DELETE)),
+        section("Of run-local", named(local.OWN)),
     ]
     return "\n\n".join(sections)
 

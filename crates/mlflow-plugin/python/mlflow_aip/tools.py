@@ -43,6 +43,14 @@ def find(program: str) -> str:
     )
 
 
+def environment() -> dict[str, str]:
+    """This process's, in which the programs find uv and Python where an
+    environment of theirs is used without being activated."""
+    own = [os.path.dirname(sys.executable), os.path.join(sys.base_prefix, "bin")]
+    path = os.environ.get("PATH", os.defpath)
+    return {**os.environ, "PATH": os.pathsep.join([path, *own])}
+
+
 def start(
     program: str,
     *args: str,
@@ -59,7 +67,7 @@ def start(
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {}), "AIP_LIFELINE": f"/dev/fd/{theirs}"},
+            env={**environment(), **(env or {}), "AIP_LIFELINE": f"/dev/fd/{theirs}"},
             pass_fds=[theirs],
             start_new_session=True,
         )

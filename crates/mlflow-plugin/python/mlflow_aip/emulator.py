@@ -1,0 +1,85 @@
+"""Google Cloud on a loopback port, for as long as this process lives."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
+
+from . import errors, tools
+
+PROGRAM = "aip-emulator"
+
+
+class Emulator:
+    """Ends when it is told to, or when its stdin closes, as it does when this
+    process ends in whatever way."""
+
+    def __init__(self, *args: str) -> None:
+        self.child = tools.start(PROGRAM, "serve", "--until-stdin-closes", *args)
+        self.reasons: list[str] = []
+        self.hearing = threading.Thread(target=self.hear, daemon=True)
+        self.hearing.start()
+        assert self.child.stdout
+        try:
+            line = self.child.stdout.readline()
+        except BaseException:
+            self.stop()
+            raise
+        if not line:
+            raise self.failure("the emulator did not start")
+        ready = json.loads(line)
+        self.url: str = ready["url"]
+        # What leads clients to it.
+        self.environment: dict[str, str] = ready["environment"]
+
+    def hear(self) -> None:
+        """Shows what it says, and what runs in it; why it fails, it says last."""
+        assert self.child.stderr
+        for raw in self.child.stderr:
+            line = raw.decode(errors="replace").rstrip("\r\n")
+            text = line[len(f"{PROGRAM}: ") :]
+            if text.startswith(("error: ", "caused by: ")):
+                self.reasons.append(text.split(": ", 1)[1])
+            else:
+                print(unwrapped(line), file=sys.stderr, flush=True)
+
+    def wait(self) -> None:
+        """Until it ends, which it does not by itself."""
+        self.child.wait()
+        raise self.failure("the emulator ended")
+
+    def failure(self, message: str) -> Exception:
+        self.stop()
+        if any("in use" in reason for reason in self.reasons):
+            return errors.invalid(
+                errors.text(message, self.reasons),
+                "another program listens there; give another port, or none for any free one",
+            )
+        return MlflowException(errors.text(message, self.reasons), error_code=INTERNAL_ERROR)
+
+    def stop(self) -> None:
+        """Ends it with all that runs in it."""
+        if self.child.stdin:
+            self.child.stdin.close()
+        try:
+            self.child.wait(tools.PATIENCE)
+        except subprocess.TimeoutExpired:
+            tools.end(self.child)
+        self.hearing.join(tools.PATIENCE)
+
+
+def unwrapped(line: str) -> str:
+    """A container's record for Cloud Logging as what it says."""
+    prefix, brace, rest = line.partition(": {")
+    with contextlib.suppress(ValueError):
+        record = json.loads("{" + rest) if brace else None
+        if isinstance(record, dict) and isinstance(record.get("message"), str):
+            said = record["message"].splitlines() or [""]
+            return "\n".join(f"{prefix}: {one}" for one in said)
+    return line
