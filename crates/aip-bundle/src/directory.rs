@@ -152,7 +152,7 @@ fn link_model(target: &Path, model: &Model) -> Result<(), Error> {
 fn link_files(target: &Path, model: &Model) -> io::Result<()> {
     fs::create_dir(target)?;
     fs::set_permissions(target, Permissions::from_mode(0o755))?;
-    for file in &model.files {
+    for file in model.files.iter().filter(|file| file.is_here()) {
         let path = target.join(&file.path);
         make_parents(target, &path)?;
         // A link to a symbolic link would point elsewhere from here.

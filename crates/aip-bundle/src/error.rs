@@ -18,6 +18,8 @@ pub(crate) enum Error {
     Escapes(String),
     #[error("the model's file '{0}' has no digest in the document")]
     NoDigest(String),
+    #[error("the model's file '{path}' is not here, and {what} needs it")]
+    NotHere { path: String, what: &'static str },
     #[error("the model's file '{path}' changed after it was fetched: {found}")]
     Changed { path: String, found: String },
     #[error("cannot read '{path}'")]
@@ -65,6 +67,7 @@ impl Explain for Error {
             | Self::NoPyfunc(_)
             | Self::Escapes(_)
             | Self::NoDigest(_)
+            | Self::NotHere { .. }
             | Self::Credential(_)
             | Self::Conda(_)
             | Self::Requirement { .. } => Kind::Input,
@@ -85,6 +88,7 @@ impl Explain for Error {
             Self::NoDirectory(_) | Self::Changed { .. } | Self::NoDigest(_) => {
                 "run mlf-fetch again"
             }
+            Self::NotHere { .. } => "run mlf-fetch with --download, and without --metadata-only",
             Self::NoMlmodel(_) => "the model URI must name the directory that holds MLmodel",
             Self::NoPyfunc(_) => "log the model with a flavor that mlflow.pyfunc can load",
             Self::Credential(_) => {

@@ -64,7 +64,11 @@ pub(crate) struct Package {
 pub(crate) struct Entry {
     pub(crate) path: String,
     pub(crate) size: u64,
+    /// Empty for a file of the model that stays in its bucket.
     pub(crate) sha256: String,
+    /// Of such a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) crc32c: Option<String>,
 }
 
 pub(crate) fn describe(
@@ -73,8 +77,12 @@ pub(crate) fn describe(
     fetched: &Fetch,
     part: Option<&Part>,
 ) -> Manifest {
-    let entry =
-        |file: &File, path: String| Entry { path, size: file.size, sha256: file.sha256.clone() };
+    let entry = |file: &File, path: String| Entry {
+        path,
+        size: file.size,
+        sha256: file.sha256.clone(),
+        crc32c: (!file.is_here()).then(|| file.crc32c.clone()),
+    };
     let made = part
         .into_iter()
         .flat_map(|part| std::iter::once(&part.wheel).chain(&part.lock).chain(&part.sources));

@@ -43,6 +43,13 @@ impl Model {
     }
 
     fn check(&self, file: &File) -> Result<(), Error> {
+        if !file.is_here() {
+            // aip-upload copies it from where it lies, if that is pinned.
+            return match file.generation {
+                Some(_) => Ok(()),
+                None => Err(Error::NotHere { path: file.path.clone(), what: "the bundle" }),
+            };
+        }
         if file.sha256.is_empty() {
             return Err(Error::NoDigest(file.path.clone()));
         }
@@ -60,6 +67,14 @@ impl Model {
         }
     }
 
+    /// Makes sure that every file's bytes are here, for `what` needs them.
+    pub(crate) fn is_here_for(&self, what: &'static str) -> Result<(), Error> {
+        match self.files.iter().find(|file| !file.is_here()) {
+            Some(file) => Err(Error::NotHere { path: file.path.clone(), what }),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn has(&self, path: &str) -> bool {
         self.files.iter().any(|file| file.path == path)
     }
@@ -67,7 +82,8 @@ impl Model {
     /// A text file of the model; nothing where the model has none of that name,
     /// or none is here yet.
     pub(crate) fn text(&self, path: &str) -> Result<Option<String>, Error> {
-        if !self.is_here || !self.has(path) {
+        let here = self.files.iter().any(|file| file.path == path && file.is_here());
+        if !self.is_here || !here {
             return Ok(None);
         }
         read_text(&self.directory.join(path)).map(Some)
@@ -154,6 +170,21 @@ mod tests {
         assert!(refused(&good).ends_with("it is gone"));
         fs::create_dir(directory.path().join("data/m.pkl")).unwrap();
         assert!(refused(&good).ends_with("it is no file"));
+    }
+
+    #[test]
+    fn what_lies_in_a_bucket_need_not_be_here() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut left = fetched(directory.path());
+        let file = left.files.iter_mut().find(|file| file.path == "data/m.pkl").unwrap();
+        fs::remove_file(directory.path().join(&file.path)).unwrap();
+        (file.uri, file.sha256) = (Some("gs://b/data/m.pkl".into()), String::new());
+        assert!(refused(&left).ends_with("is not here, and the bundle needs it"));
+        left.files.iter_mut().for_each(|file| file.generation = Some(7));
+        let model = Model::open(&left, false).unwrap();
+        let error = model.is_here_for("the image").unwrap_err().to_string();
+        assert_eq!(error, "the model's file 'data/m.pkl' is not here, and the image needs it");
+        assert!(model.text("data/m.pkl").unwrap().is_none());
     }
 
     #[test]

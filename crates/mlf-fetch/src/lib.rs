@@ -1,7 +1,10 @@
 //! mlf-fetch: bring a model's files here from MLflow.
 
+mod bring;
+mod cache;
 mod connect;
 mod gs;
+mod leave;
 mod origin;
 mod place;
 mod record;
@@ -10,7 +13,7 @@ mod work;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use transport::Rate;
 
 const EXAMPLES: &str = "\
@@ -20,6 +23,7 @@ Examples:
   mlf-fetch models:/iris@champion --tracking-uri https://mlflow.example.com
   mlf-fetch ./model --output /tmp/model
   mlf-fetch --dry-run models:/iris/3
+  mlf-fetch cache prune --older-than 30d
 
 Environment:
   MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD   login to the tracking server
@@ -37,10 +41,22 @@ Logins are also looked for in ~/.mlflow/credentials and ~/.netrc.";
 /// Finds the model, downloads its files, checks and hashes them, and starts the
 /// document that the next tools read: `stages.fetch` says where the files are
 /// and what MLmodel tells of them. A model that is here already is not
-/// downloaded again.
+/// downloaded again, and a fetch that was cut off goes on where it was.
+///
+/// A model in Cloud Storage stays there where nobody needs its bytes here, that
+/// is for AI Platform, and for Vertex AI once a bucket is set: aip-upload copies
+/// it from bucket to bucket. Only MLmodel and the small files around it come.
 #[derive(Debug, Parser)]
-#[command(name = "mlf-fetch", version, after_help = EXAMPLES)]
+#[command(
+    name = "mlf-fetch",
+    version,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+
     /// The model: runs:/RUN_ID/PATH, a run id, models:/NAME/VERSION,
     /// models:/NAME@ALIAS, models:/NAME/STAGE, models:/NAME/latest,
     /// models:/m-ID, mlflow-artifacts:/PATH, gs://BUCKET/PATH, file:/PATH or a
@@ -58,6 +74,9 @@ pub struct Args {
     /// directory, if there is one]
     #[arg(long, value_name = "URI")]
     tracking_uri: Option<String>,
+
+    #[command(flatten)]
+    part: leave::Part,
 
     /// Directory that the model's files go to, not there yet [default: one
     /// named after the model in WORK_DIR/models]
@@ -105,6 +124,16 @@ pub struct Args {
     access_token_file: Option<PathBuf>,
 }
 
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// What is kept of models that came once
+    #[command(subcommand)]
+    Cache(cache::Verb),
+}
+
 pub fn main() -> ExitCode {
-    stage::run(work::work)
+    stage::run(|process, args: &Args| match &args.verb {
+        Some(Verb::Cache(verb)) => cache::work(process, verb),
+        None => work::work(process, args),
+    })
 }

@@ -10,6 +10,7 @@ use crate::Args;
 use crate::gs::Gs;
 
 const HERE: &str = "here";
+const STORAGE: &str = "Cloud Storage";
 
 /// A way, and what lies at its end.
 pub(crate) struct Origin<'a> {
@@ -19,6 +20,10 @@ pub(crate) struct Origin<'a> {
     pub(crate) way: &'static str,
     /// On this machine.
     pub(crate) is_here: bool,
+    /// In Cloud Storage, and it could be read from here.
+    pub(crate) is_in_storage: bool,
+    /// Some files of the model are no longer in `entries`: they stay.
+    pub(crate) is_part: bool,
 }
 
 /// The way that spares the tracking server comes first: files that are here,
@@ -45,7 +50,7 @@ pub(crate) fn find<'a>(
         }),
         (Location::Storage { bucket, prefix }, served) => {
             let gs = Gs::new(args.access_token_file.clone(), bucket, prefix);
-            match (listed(gs, "Cloud Storage"), served) {
+            match (listed(gs, STORAGE), served) {
                 (Err(failure), Some(served)) => {
                     log::debug!("cannot read '{}': {failure:?}", resolved.location);
                     log::info!(
@@ -73,5 +78,12 @@ fn local<'a>(path: &Path) -> Result<Origin<'a>, Failure> {
 
 fn listed<'a>(source: impl Source + 'a, way: &'static str) -> Result<Origin<'a>, Failure> {
     let entries = checked(source.list()?)?;
-    Ok(Origin { source: Box::new(source), entries, way, is_here: way == HERE })
+    Ok(Origin {
+        source: Box::new(source),
+        entries,
+        way,
+        is_here: way == HERE,
+        is_in_storage: way == STORAGE,
+        is_part: false,
+    })
 }

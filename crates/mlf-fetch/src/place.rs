@@ -14,6 +14,7 @@ pub(crate) fn directory(
     args: &Args,
     spec: &mut Spec,
     resolved: &Resolved,
+    origin: &Origin,
 ) -> Result<PathBuf, Failure> {
     if let Some(output) = &args.output {
         return Ok(output.clone());
@@ -21,6 +22,8 @@ pub(crate) fn directory(
     let work_dir = settings::work_dir(args.work_dir.clone(), &mut spec.work_dir)?;
     let server = spec.tracking_uri.clone().unwrap_or_default();
     let name = name(&resolved.label, &format!("{server} {} {}", resolved.uri, resolved.location));
+    // A part does not take the place of the whole.
+    let name = if origin.is_part { format!("{name}-metadata") } else { name };
     Ok(work_dir.join("models").join(name))
 }
 
@@ -32,10 +35,10 @@ pub(crate) fn identity(spec: &Spec, resolved: &Resolved, mlmodel: &[u8]) -> Iden
     Identity::new(format!("{} {location}", server.unwrap_or_default()), mlmodel)
 }
 
-/// The cache, unless it is not wanted, there is no place for one, or the files
-/// are on this machine anyway.
+/// The cache, unless it is not wanted, there is no place for one, the files are
+/// on this machine anyway, or hardly any of them comes.
 pub(crate) fn cache(args: &Args, origin: &Origin) -> Option<Cache> {
-    let wanted = !args.no_cache && !origin.is_here;
+    let wanted = !args.no_cache && !origin.is_here && !origin.is_part;
     wanted.then(cache_directory).flatten().map(Cache::new)
 }
 

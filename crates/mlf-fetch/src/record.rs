@@ -45,10 +45,17 @@ pub(crate) fn undownloaded(entries: &[Entry]) -> Vec<File> {
     entries.iter().map(file).collect()
 }
 
-/// The model's digest, over all of its files.
+/// The model's digest, over all of its files; empty where nobody knows what is
+/// in one of them. An object's generation stands for its content.
 pub(crate) fn digest(files: &[File]) -> Result<String, Failure> {
-    let mut lines: Vec<_> =
-        files.iter().map(|file| format!("{}  {}\n", file.sha256, file.path)).collect();
+    let line = |file: &File| match (&file.uri, file.generation) {
+        (None, _) => Some(format!("{}  {}\n", file.sha256, file.path)),
+        (Some(uri), Some(generation)) => Some(format!("{uri}#{generation}  {}\n", file.path)),
+        (Some(_), None) => None,
+    };
+    let Some(mut lines) = files.iter().map(line).collect::<Option<Vec<_>>>() else {
+        return Ok(String::new());
+    };
     lines.sort();
     Digest::of(lines.concat().as_bytes())
         .map(|digest| digest.sha256)
@@ -109,5 +116,14 @@ mod tests {
         assert_eq!(digest(&one).unwrap(), digest(&other).unwrap());
         let expected = Digest::of(&b"aa  MLmodel\nbb  x\n"[..]).unwrap().sha256;
         assert_eq!(digest(&one).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_was_left_counts_if_it_is_pinned() {
+        let mut left = File { path: "x".into(), uri: Some("gs://b/x".into()), ..File::default() };
+        assert_eq!(digest(&[left.clone()]).unwrap(), "");
+        left.generation = Some(7);
+        let expected = Digest::of_bytes(b"gs://b/x#7  x\n").sha256;
+        assert_eq!(digest(&[left]).unwrap(), expected);
     }
 }

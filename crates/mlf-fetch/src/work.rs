@@ -2,20 +2,14 @@
 
 use std::io::Read;
 
-use deployment::{Deployment, Fetch, File};
-use mlflow::source::Source;
-use mlflow::{
-    Download, Error, Identity, MAX_MLMODEL_BYTES, MlModel, ModelUri, Resolved, Store, Told, resolve,
-};
+use deployment::{Deployment, Fetch};
+use mlflow::{Error, MAX_MLMODEL_BYTES, MlModel, ModelUri, Resolved, Store, resolve};
 use stage::{Failure, Output, Process, settings};
-use transport::Transient;
 
+use crate::bring::bring;
 use crate::origin::Origin;
 use crate::record::{STAGE, describe, digest, note, undownloaded, warn};
-use crate::{Args, connect, origin, place};
-
-/// What came before it ended stays beside the model's directory.
-const AGAIN: &str = "run it again: it goes on with what has come so far";
+use crate::{Args, connect, leave, origin, place};
 
 pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let mut document = process.document_or_default(args.document.as_deref())?;
@@ -29,15 +23,17 @@ pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let tracking = connect::connect(args, spec, &uri)?;
     let resolved = resolve(&uri, tracking.as_ref())?;
     log::debug!("{uri} is {}, kept at '{}'", resolved.uri, resolved.location);
-    let origin = origin::find(args, tracking.as_ref(), &resolved)?;
+    let mut origin = origin::find(args, tracking.as_ref(), &resolved)?;
     let mlmodel = read_mlmodel(&resolved, &origin)?;
     let model = MlModel::parse(&mlmodel)?;
     if model.pyfunc().is_none() {
         return Err(no_pyfunc(&model));
     }
-    let store = Store::new(&place::directory(args, spec, &resolved)?)?;
+    let left = leave::what(args, spec, &mut origin, &model)?;
+    let store = Store::new(&place::directory(args, spec, &resolved, &origin)?)?;
     store.claim()?;
     let mut fetch = describe(&resolved, model, store.directory());
+    let left = leave::describe(&resolved, left);
     if document.spec.dry_run {
         fetch.files = undownloaded(&origin.entries);
         process.would(&format!(
@@ -46,13 +42,16 @@ pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
             fetch.files.iter().map(|file| file.size).sum::<u64>(),
             fetch.directory
         ));
+        fetch.files.extend(left);
     } else {
         let identity = place::identity(&document.spec, &resolved, &mlmodel);
         let (files, downloaded) = bring(process, args, &origin, &store, &identity, &fetch)?;
-        fetch.digest = digest(&files)?;
         fetch.files = files;
         note(&mut fetch, origin.way, downloaded);
+        fetch.files.extend(left);
+        fetch.digest = digest(&fetch.files)?;
     }
+    fetch.files.sort_by(|one, other| one.path.cmp(&other.path));
     finish(&mut document, &resolved, fetch);
     Ok(document.into())
 }
@@ -103,42 +102,4 @@ fn no_pyfunc(model: &MlModel) -> Failure {
             }
         },
     )
-}
-
-/// The files, and whether they had to be downloaded.
-fn bring(
-    process: &Process,
-    args: &Args,
-    origin: &Origin,
-    store: &Store,
-    identity: &Identity,
-    fetch: &Fetch,
-) -> Result<(Vec<File>, bool), Failure> {
-    let jobs = usize::from(args.jobs);
-    let (source, entries): (&dyn Source, _) = (origin.source.as_ref(), &origin.entries);
-    let current = || store.current(source, entries, identity, jobs);
-    if let Some(files) = (!args.no_cache).then(current).flatten() {
-        log::info!("'{}' is here already, unchanged", fetch.model_uri);
-        return Ok((files, false));
-    }
-    let _interrupt = process.on_interrupt("interrupted", AGAIN)?;
-    let total = entries.iter().filter_map(|entry| entry.size).sum();
-    let progress = process.progress(format!("fetching {}", fetch.model_uri), total);
-    let progress = progress.of_files(entries.len());
-    let cache = place::cache(args, origin);
-    let cached = cache.as_ref().map(|cache| cache.model(identity));
-    let staging = store.stage(identity)?;
-    let told = Told { bytes: &|bytes| progress.advance(bytes), file: &|| progress.file_done() };
-    let download = Download { source, staging: &staging, cached: cached.as_ref(), jobs, told };
-    let files = download.run(entries, identity).map_err(|error| {
-        if !error.is_transient() {
-            return Failure::from(error);
-        }
-        staging.stay();
-        Failure::from(error).hint(AGAIN)
-    })?;
-    if let Some(cached) = &cached {
-        cached.record(&fetch.model_uri, &files);
-    }
-    Ok((store.keep(&staging, &fetch.model_uri, files)?, true))
 }

@@ -82,6 +82,11 @@ impl Process {
         document
     }
 
+    /// Whether this tool was told to change nothing; a document may say so too.
+    pub fn is_dry(&self) -> bool {
+        self.common.dry_run
+    }
+
     /// A part of a dry run: what would be done.
     pub fn would(&self, what: &str) {
         log::info!("dry run: {what}");

@@ -19,5 +19,5 @@ pub use checksum::{Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};
 pub use host::{is_link_local, is_loopback, may_carry_credentials, redact};
 pub use parallel::for_each;
-pub use rate::{NoRate, Paced, Rate, limit_rate, pace};
+pub use rate::{NoRate, Paced, Rate, bytes_of, limit_rate, pace};
 pub use retry::{Policy, Transient, retry, retry_moving};

@@ -19,29 +19,32 @@ pub struct Rate(NonZeroU64);
 #[error("'{0}' is not a rate: bytes in a second, such as 500K, 20M or 1G")]
 pub struct NoRate(String);
 
-/// As curl's and wget's: K, M and G are powers of 1024, and may have a fraction.
 impl FromStr for Rate {
     type Err = NoRate;
 
     fn from_str(text: &str) -> Result<Self, NoRate> {
-        let error = || NoRate(text.to_owned());
-        let (number, unit) = match text.char_indices().next_back() {
-            Some((at, 'k' | 'K')) => (&text[..at], 10),
-            Some((at, 'm' | 'M')) => (&text[..at], 20),
-            Some((at, 'g' | 'G')) => (&text[..at], 30),
-            _ => (text, 0),
-        };
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let digits = |text: &str| text.len() <= 9 && text.bytes().all(|byte| byte.is_ascii_digit());
-        let usable = (!whole.is_empty() || !fraction.is_empty()) && digits(fraction);
-        if !usable || whole.len() > 18 || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(error());
-        }
-        let parse = |text: &str| text.parse::<u128>().unwrap_or_default() << unit;
-        let scale = 10_u128.pow(u32::try_from(fraction.len()).unwrap_or_default());
-        let bytes = parse(whole) + parse(fraction) / scale;
-        u64::try_from(bytes).ok().and_then(NonZeroU64::new).map(Self).ok_or_else(error)
+        let bytes = bytes_of(text).and_then(NonZeroU64::new);
+        bytes.map(Self).ok_or_else(|| NoRate(text.to_owned()))
     }
+}
+
+/// A number of bytes as curl and wget read it: K, M and G are powers of 1024,
+/// and may have a fraction.
+pub fn bytes_of(text: &str) -> Option<u64> {
+    let (number, unit) = match text.char_indices().next_back()? {
+        (at, 'k' | 'K') => (&text[..at], 10),
+        (at, 'm' | 'M') => (&text[..at], 20),
+        (at, 'g' | 'G') => (&text[..at], 30),
+        _ => (text, 0),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str, most| text.len() <= most && text.bytes().all(|b| b.is_ascii_digit());
+    if whole.len() + fraction.len() == 0 || !digits(whole, 18) || !digits(fraction, 9) {
+        return None;
+    }
+    let parse = |text: &str| text.parse::<u128>().unwrap_or_default() << unit;
+    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+    u64::try_from(parse(whole) + parse(fraction) / scale).ok()
 }
 
 impl Display for Rate {

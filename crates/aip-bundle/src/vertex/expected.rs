@@ -53,6 +53,10 @@ impl Question<'_> {
             return Ok(Err(unasked("the model has no input example")
                 .hint("log the model with an input_example")));
         };
+        if self.model.is_here_for("its example").is_err() {
+            return Ok(Err(unasked("the model stays in its bucket")
+                .hint("mlf-fetch --download brings it here first")));
+        }
         let Some(request) = Request::of(self.model, example)? else {
             return Ok(Err(unasked("the input example is not in the form of instances")));
         };

@@ -84,6 +84,12 @@ impl Plan {
         if makes && embed_model && !image.embed_model {
             log::debug!("no bucket is set: the model goes into the image");
         }
+        if makes && embed_model {
+            bundle.model.is_here_for("an image with the model in it")?;
+        }
+        if is_prebuilt {
+            bundle.model.is_here_for("the prebuilt container, under another name,")?;
+        }
         let work_dir = settings::work_dir(args.work_dir.clone(), &mut spec.work_dir)?;
         let work_dir = std::path::absolute(&work_dir)
             .map_err(|source| Error::Write { path: work_dir, source })?;

@@ -5,6 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use serde_json::{Value, json};
+
 use crate::support::{
     MLMODEL, Outcome, RUN, Reply, Request, Server, fetch_in, file, listing, with_model,
 };
@@ -163,4 +165,47 @@ fn whoever_writes_into_a_model_does_not_poison_the_next() {
     assert_eq!(origin.sent(), SIZE, "what was changed came anew");
     holds(&origin.fetch(second.directory, &["--output", "c"]), 1);
     assert_eq!(origin.sent(), 0, "and the cache is whole again");
+}
+
+#[test]
+fn the_cache_lists_what_it_has_and_lets_go_of_it() {
+    let origin = Origin::start();
+    let first = origin.fetch(here(), &["--output", "a"]);
+    let url = origin.server.url.clone();
+    let cache = |before: Outcome, args: &[&str]| {
+        let env = [("XDG_CACHE_HOME", "cache")];
+        let outcome = fetch_in(before.directory, &url, &[&["cache"], args].concat(), &env);
+        assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+        (serde_json::from_str::<Value>(&outcome.stdout).unwrap(), outcome)
+    };
+    let (listed, outcome) = cache(first, &["list"]);
+    let model = &listed["models"][0];
+    assert_eq!(model["modelUri"], json!(format!("runs:/{RUN}/model")));
+    assert_eq!(model["bytes"], json!(SIZE + MLMODEL.len()));
+    let (kept, outcome) = cache(outcome, &["prune", "--older-than", "1h", "--max-size", "2M"]);
+    assert_eq!(kept["models"], 0);
+    fs::remove_dir_all(outcome.directory.path().join("a")).unwrap();
+    let gone = json!({"dryRun": true, "models": 1, "files": 2, "bytes": SIZE + MLMODEL.len()});
+    let (dry, outcome) = cache(outcome, &["prune", "--max-size", "1M", "--dry-run"]);
+    assert_eq!(dry, gone);
+    assert_eq!(blobs(&outcome).len(), 2);
+    let (pruned, outcome) = cache(outcome, &["prune", "--older-than", "0s"]);
+    assert_eq!(pruned["bytes"], gone["bytes"]);
+    assert_eq!(blobs(&outcome).len(), 0);
+    holds(&origin.fetch(outcome.directory, &["--output", "b"]), 1);
+}
+
+#[test]
+fn metadata_alone_says_what_is_missing() {
+    let origin = Origin::start();
+    let part = origin.fetch(here(), &["--metadata-only"]);
+    let record = part.fetch();
+    assert_eq!(origin.sent(), 0);
+    let place = format!("mlflow-artifacts:/1/{RUN}/artifacts/model/x");
+    let left = json!({"path": "x", "size": SIZE, "sha256": "", "crc32c": "", "uri": place});
+    assert_eq!(record["files"][1], left);
+    assert_eq!(record["digest"], "", "nobody knows what is in x");
+    let directory = record["directory"].as_str().unwrap();
+    assert!(directory.ends_with("-metadata") && Path::new(directory).join("MLmodel").is_file());
+    holds(&origin.fetch(part.directory, &[]), 1);
 }

@@ -1,0 +1,51 @@
+//! The files to this machine, unless they are here.
+
+use deployment::{Fetch, File};
+use mlflow::source::Source;
+use mlflow::{Download, Identity, Store, Told};
+use stage::{Failure, Process};
+use transport::Transient;
+
+use crate::origin::Origin;
+use crate::{Args, place};
+
+/// What came before it ended stays beside the model's directory.
+const AGAIN: &str = "run it again: it goes on with what has come so far";
+
+/// The files, and whether they had to be downloaded.
+pub(crate) fn bring(
+    process: &Process,
+    args: &Args,
+    origin: &Origin,
+    store: &Store,
+    identity: &Identity,
+    fetch: &Fetch,
+) -> Result<(Vec<File>, bool), Failure> {
+    let jobs = usize::from(args.jobs);
+    let (source, entries): (&dyn Source, _) = (origin.source.as_ref(), &origin.entries);
+    let current = || store.current(source, entries, identity, jobs);
+    if let Some(files) = (!args.no_cache).then(current).flatten() {
+        log::info!("'{}' is here already, unchanged", fetch.model_uri);
+        return Ok((files, false));
+    }
+    let _interrupt = process.on_interrupt("interrupted", AGAIN)?;
+    let total = entries.iter().filter_map(|entry| entry.size).sum();
+    let progress = process.progress(format!("fetching {}", fetch.model_uri), total);
+    let progress = progress.of_files(entries.len());
+    let cache = place::cache(args, origin);
+    let cached = cache.as_ref().map(|cache| cache.model(identity));
+    let staging = store.stage(identity)?;
+    let told = Told { bytes: &|bytes| progress.advance(bytes), file: &|| progress.file_done() };
+    let download = Download { source, staging: &staging, cached: cached.as_ref(), jobs, told };
+    let files = download.run(entries, identity).map_err(|error| {
+        if !error.is_transient() {
+            return Failure::from(error);
+        }
+        staging.stay();
+        Failure::from(error).hint(AGAIN)
+    })?;
+    if let Some(cached) = &cached {
+        cached.record(&fetch.model_uri, &files);
+    }
+    Ok((store.keep(&staging, &fetch.model_uri, files)?, true))
+}
