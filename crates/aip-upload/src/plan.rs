@@ -27,6 +27,7 @@ impl Item {
             bucket: &self.bucket,
             name: &self.name,
             content: &self.path,
+            start: 0,
             size: self.size,
             crc32c: &self.crc32c,
             replaces,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use deployment::{Kind, Object};
-use gcp::storage::{ObjectMeta, Storage};
+use gcp::storage::{Journal, ObjectMeta, Storage};
 use log::{debug, info};
 use stage::{Failure, Process};
 
@@ -72,54 +72,65 @@ pub(crate) fn extra(
     Ok(())
 }
 
-/// Sends what differs, the largest first, so that none is left to go alone.
-pub(crate) fn all(
-    process: &Process,
-    storage: &Storage,
-    plan: &Plan,
-    there: &There,
-    jobs: usize,
-) -> Result<Sent, Failure> {
-    let same =
-        |item: &Item| there.get(&item.name).filter(|object| object.holds(item.size, &item.crc32c));
-    let mut different: Vec<_> = plan.items.iter().filter(|item| same(item).is_none()).collect();
-    different.sort_by_key(|item| std::cmp::Reverse(item.size));
-    let bytes = different.iter().map(|item| item.size).sum();
-    let progress = process.progress(format!("to {}", plan.prefix()), bytes);
-    let count = different.len();
-    let written = transport::for_each(different, jobs, |item| {
-        let replaces = there.get(&item.name).map_or(0, |object| object.generation);
-        let object = write(storage, item, replaces, &|sent| progress.advance(sent))?;
-        debug!("wrote {} (generation {})", item.uri(), object.generation);
-        Ok::<_, Failure>((item.name.clone(), object))
-    })?;
-    let written: There = written.into_iter().collect();
-    let now = |item: &Item| written.get(&item.name).or_else(|| same(item));
-    let objects =
-        plan.items.iter().map(|item| item.object(now(item).map(|object| object.generation)));
-    Ok(Sent { objects: objects.collect(), count, bytes })
+/// What brings a plan's objects to the bucket.
+#[derive(Clone, Copy)]
+pub(crate) struct Sender<'a> {
+    pub(crate) process: &'a Process,
+    pub(crate) storage: &'a Storage,
+    pub(crate) plan: &'a Plan,
+    pub(crate) there: &'a There,
+    pub(crate) journal: Option<&'a Journal>,
 }
 
-fn write(
-    storage: &Storage,
-    item: &Item,
-    replaces: u64,
-    sent: &(dyn Fn(u64) + Sync),
-) -> Result<ObjectMeta, Failure> {
-    storage.insert(&item.insert(replaces), sent).map_err(|error| {
-        let status = error.status();
-        // The service's word for content that is not what was announced.
-        let mismatch = error.to_string().contains("doesn't match calculated");
-        let failure = Failure::from(error).context(format!("cannot write '{}'", item.uri()));
-        match status {
-            Some(400) if mismatch => failure.of(Kind::Failed).hint(format!(
-                "'{}' may have changed since it was fetched; run mlf-fetch and aip-bundle again",
-                item.path.display()
-            )),
-            Some(412) => {
-                failure.hint("someone else has written it meanwhile; look at it, then run it again")
+impl<'a> Sender<'a> {
+    /// Sends what differs, the largest first, so that none is left to go alone.
+    pub(crate) fn all(&self, jobs: usize) -> Result<Sent, Failure> {
+        let Self { process, plan, there, .. } = *self;
+        let mut different: Vec<_> =
+            plan.items.iter().filter(|item| self.same(item).is_none()).collect();
+        different.sort_by_key(|item| std::cmp::Reverse(item.size));
+        let bytes = different.iter().map(|item| item.size).sum();
+        let count = different.len();
+        let progress = process.progress(format!("to {}", plan.prefix()), bytes).of_files(count);
+        let written = transport::for_each(different, jobs, |item| {
+            let replaces = there.get(&item.name).map_or(0, |object| object.generation);
+            let object = self.write(item, replaces, &|sent| progress.advance(sent))?;
+            progress.file_done();
+            debug!("wrote {} (generation {})", item.uri(), object.generation);
+            Ok::<_, Failure>((item.name.clone(), object))
+        })?;
+        let written: There = written.into_iter().collect();
+        let now = |item: &Item| written.get(&item.name).or_else(|| self.same(item));
+        let objects =
+            plan.items.iter().map(|item| item.object(now(item).map(|object| object.generation)));
+        Ok(Sent { objects: objects.collect(), count, bytes })
+    }
+
+    /// The object that is there, if it has this content.
+    fn same(&self, item: &Item) -> Option<&'a ObjectMeta> {
+        self.there.get(&item.name).filter(|object| object.holds(item.size, &item.crc32c))
+    }
+
+    fn write(
+        &self,
+        item: &Item,
+        replaces: u64,
+        sent: &(dyn Fn(u64) + Sync),
+    ) -> Result<ObjectMeta, Failure> {
+        self.storage.insert(&item.insert(replaces), self.journal, sent).map_err(|error| {
+            let status = error.status();
+            // The service's word for content that is not what was announced.
+            let mismatch = error.to_string().contains("doesn't match calculated");
+            let failure = Failure::from(error).context(format!("cannot write '{}'", item.uri()));
+            match status {
+                Some(400) if mismatch => failure.of(Kind::Failed).hint(format!(
+                    "'{}' may have changed since it was fetched; run mlf-fetch and aip-bundle again",
+                    item.path.display()
+                )),
+                Some(412) => failure
+                    .hint("someone else has written it meanwhile; look at it, then run it again"),
+                _ => failure,
             }
-            _ => failure,
-        }
-    })
+        })
+    }
 }

@@ -42,6 +42,43 @@ pub fn crc32c_base64(crc32c: u32) -> String {
     STANDARD.encode(crc32c.to_be_bytes())
 }
 
+/// CRC-32C alone: fourteen gigabytes a second, where SHA-256 makes two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crc32c(u32);
+
+impl Crc32c {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0 = crc32c::crc32c_append(self.0, bytes);
+    }
+
+    /// The sum of these bytes followed by `next`, which are `length`.
+    #[must_use]
+    pub fn followed_by(self, next: Self, length: u64) -> Self {
+        // Where it does not fit, the bytes could not have been in one file.
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        Self(crc32c::crc32c_combine(self.0, next.0, length))
+    }
+}
+
+/// As Cloud Storage spells it.
+impl std::fmt::Display for Crc32c {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&crc32c_base64(self.0))
+    }
+}
+
+impl std::str::FromStr for Crc32c {
+    type Err = base64::DecodeSliceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 6];
+        let length = STANDARD.decode_slice(text, &mut bytes)?;
+        let sum = bytes[..length].try_into();
+        sum.map(|sum| Self(u32::from_be_bytes(sum)))
+            .map_err(|_| base64::DecodeSliceError::OutputSliceTooSmall)
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Hasher {
     sha256: Sha256,
@@ -106,6 +143,23 @@ mod tests {
             "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"
         );
         assert_eq!(Digest::of(io::empty()).unwrap().crc32c, "AAAAAA==");
+    }
+
+    #[test]
+    fn sums_of_parts_make_the_sum_of_the_whole() {
+        let sum = |bytes: &[u8]| {
+            let mut sum = Crc32c::default();
+            sum.update(bytes);
+            sum
+        };
+        let whole = sum(b"123456789");
+        for at in 0..=9 {
+            let (head, tail) = b"123456789".split_at(at);
+            assert_eq!(sum(head).followed_by(sum(tail), tail.len() as u64), whole);
+        }
+        assert_eq!(whole.to_string(), "4waSgw==");
+        assert_eq!("4waSgw==".parse::<Crc32c>().unwrap(), whole);
+        assert!("4waS".parse::<Crc32c>().is_err() && "".parse::<Crc32c>().is_err());
     }
 
     #[test]

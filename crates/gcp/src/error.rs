@@ -14,6 +14,11 @@ pub enum Error {
     Credentials(#[from] CredentialsError),
     #[error("cannot read '{path}'")]
     Local { path: String, source: std::io::Error },
+    #[error("'{path}' has changed since it was hashed")]
+    Changed { path: String },
+    /// The service claims to have what nobody sent.
+    #[error("the service has {there} bytes of '{path}', of which {sent} were sent at most")]
+    Ahead { path: String, there: u64, sent: u64 },
 }
 
 impl Error {
@@ -21,7 +26,10 @@ impl Error {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Http(error) => error.status(),
-            Self::Credentials(_) | Self::Local { .. } => None,
+            Self::Credentials(_)
+            | Self::Local { .. }
+            | Self::Changed { .. }
+            | Self::Ahead { .. } => None,
         }
     }
 }
@@ -31,7 +39,7 @@ impl Explain for Error {
         match self {
             Self::Http(error) => error.kind(),
             Self::Credentials(error) => error.kind(),
-            Self::Local { .. } => Kind::Failed,
+            Self::Local { .. } | Self::Changed { .. } | Self::Ahead { .. } => Kind::Failed,
         }
     }
 
@@ -45,6 +53,8 @@ impl Explain for Error {
                 Some("look at the network and at the endpoint settings, then run it again".into())
             }
             Self::Credentials(error) => error.hint(),
+            Self::Changed { .. } => Some("run mlf-fetch and aip-bundle again".into()),
+            Self::Ahead { .. } => Some("run it again: the file is then sent anew".into()),
             Self::Http(_) | Self::Local { .. } => None,
         }
     }
@@ -65,7 +75,10 @@ impl Transient for Error {
     fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
             Self::Http(error) => error.retry_after(),
-            Self::Credentials(_) | Self::Local { .. } => None,
+            Self::Credentials(_)
+            | Self::Local { .. }
+            | Self::Changed { .. }
+            | Self::Ahead { .. } => None,
         }
     }
 }

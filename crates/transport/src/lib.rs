@@ -15,7 +15,7 @@ mod retry;
 
 pub use agent::{agent, agent_with, silence};
 pub use answer::{Answer, no_answer, success};
-pub use checksum::{Digest, Hashed, Hasher, crc32c_base64};
+pub use checksum::{Crc32c, Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};
 pub use host::{is_link_local, is_loopback, may_carry_credentials, redact};
 pub use parallel::for_each;

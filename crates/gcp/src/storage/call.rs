@@ -1,12 +1,14 @@
 //! One request: credentials, the log, errors.
 
+use std::hash::{BuildHasher as _, RandomState};
+
 use log::debug;
 use serde_json::Value;
 use transport::{Answer, HttpError, no_answer, redact, retry, success};
 use ureq::SendBody;
 use ureq::http::Request;
 
-use super::Storage;
+use super::{Header, Storage};
 use crate::Error;
 
 impl Storage {
@@ -70,13 +72,39 @@ impl Storage {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        for (name, value) in self.credentials.headers(url)? {
-            request = request.header(name, value);
+        // An upload session's address is all that it takes to write to it. Where
+        // it is on another host, nothing else goes there.
+        if self.is_ours(url) {
+            for (name, value) in self.credentials.headers(url)? {
+                request = request.header(name, value);
+            }
+            for Header { name, value } in &self.headers {
+                request = request.header(name, value);
+            }
         }
         let request =
             request.body(body).map_err(|error| HttpError::unreadable(method, url, &error))?;
         debug!("{method} {}", redact(url));
         Ok(self.agent.run(request).map_err(|error| no_answer(method, url, error))?)
+    }
+
+    fn is_ours(&self, url: &str) -> bool {
+        url.strip_prefix(&self.root).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+/// Marks the attempts of one write as one, for the service's own sake.
+pub(super) struct Token(String);
+
+impl Token {
+    pub(super) fn new() -> Self {
+        // The hasher's random keys are all the randomness it takes.
+        let random = || RandomState::new().hash_one(());
+        Self(format!("{:016x}{:016x}", random(), random()))
+    }
+
+    pub(super) fn header(&self) -> (&'static str, String) {
+        ("x-goog-gcs-idempotency-token", self.0.clone())
     }
 }
 

@@ -5,7 +5,10 @@
 //! discovery document storage.v1.
 
 mod call;
+mod content;
 mod download;
+mod header;
+mod journal;
 mod object;
 mod resumable;
 mod upload;
@@ -18,6 +21,8 @@ use ureq::Agent;
 
 use crate::{Credentials, Error};
 
+pub use header::{Header, HeaderError};
+pub use journal::Journal;
 pub use object::ObjectMeta;
 pub use upload::Insert;
 pub use uri::{GsUri, GsUriError};
@@ -29,12 +34,21 @@ pub struct Storage {
     agent: Agent,
     credentials: Arc<Credentials>,
     policy: Policy,
+    /// What every request carries besides.
+    headers: Vec<Header>,
 }
 
 impl Storage {
     pub fn new(root: String, credentials: Arc<Credentials>) -> Self {
         let agent = transport::agent(&root);
-        Self { root, agent, credentials, policy: Policy::from_env() }
+        Self { root, agent, credentials, policy: Policy::from_env(), headers: Vec::new() }
+    }
+
+    /// The same, whose requests carry these as well.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Vec<Header>) -> Self {
+        self.headers = headers;
+        self
     }
 
     /// The objects whose names begin with `prefix`, all pages.

@@ -5,15 +5,16 @@
 //! Either way the service is told the CRC-32C beforehand and refuses content
 //! that does not have it, and every write names the generation it replaces.
 
-use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{Cursor, Read as _};
 use std::path::Path;
 
 use serde_json::json;
 use transport::{Answer, HttpError, retry, success};
 use ureq::SendBody;
 
-use super::call::{read_json, with_query};
+use super::call::{Token, read_json, with_query};
+use super::content::Content;
+use super::journal::Journal;
 use super::{ObjectMeta, Storage, uri};
 use crate::Error;
 
@@ -30,6 +31,8 @@ pub struct Insert<'a> {
     pub bucket: &'a str,
     pub name: &'a str,
     pub content: &'a Path,
+    /// Where in the file the content begins.
+    pub start: u64,
     pub size: u64,
     /// As the service spells it.
     pub crc32c: &'a str,
@@ -38,25 +41,30 @@ pub struct Insert<'a> {
 }
 
 impl Storage {
-    /// Writes the object. `sent` hears of bytes as they go out. An object that
+    /// Writes the object. `sent` hears of each byte once, and of those first
+    /// that an earlier run, noted in the journal, has sent. An object that
     /// someone else has written meanwhile, with the same content, is as good.
     pub fn insert(
         &self,
         insert: &Insert,
+        journal: Option<&Journal>,
         sent: &(dyn Fn(u64) + Sync),
     ) -> Result<ObjectMeta, Error> {
         let done = if insert.size <= MULTIPART_LIMIT {
             self.multipart(insert, sent)
         } else {
-            self.resumable(insert, sent)
+            self.resumable(insert, journal, sent)
         };
         match done {
-            Err(error) if error.status() == Some(412) => {
-                let there = self.get(insert.bucket, insert.name)?;
-                there.filter(|object| object.holds(insert.size, insert.crc32c)).ok_or(error)
-            }
+            Err(error) if error.status() == Some(412) => self.there(insert)?.ok_or(error),
             done => done,
         }
+    }
+
+    /// The object, if it has this content.
+    pub(super) fn there(&self, insert: &Insert) -> Result<Option<ObjectMeta>, Error> {
+        let there = self.get(insert.bucket, insert.name)?;
+        Ok(there.filter(|object| object.holds(insert.size, insert.crc32c)))
     }
 
     /// The request that begins it, as a dry run shows it.
@@ -78,17 +86,25 @@ impl Storage {
         let headers = [
             ("content-type", format!("multipart/related; boundary={BOUNDARY}")),
             ("content-length", length.to_string()),
+            Token::new().header(),
         ];
         let (url, query) = self.upload_url(insert, "multipart");
+        let url = with_query(&url, &query_refs(&query));
+        let mut content = Content::new(insert, sent);
         retry(&self.policy, || {
-            self.with_token(|| {
-                let mut content = Counted { inner: open(insert.content, 0)?, sent };
-                let mut body = Cursor::new(&head).chain(&mut content).chain(Cursor::new(&tail));
+            let written = self.with_token(|| {
+                let outgoing = content.from(0, None)?;
+                let mut body = Cursor::new(&head).chain(outgoing).chain(Cursor::new(&tail));
                 let body = SendBody::from_reader(&mut body);
-                let answer =
-                    self.send("POST", &with_query(&url, &query_refs(&query)), &headers, body)?;
+                let answer = self.send("POST", &url, &headers, body)?;
                 written(insert, "POST", &url, answer)
-            })
+            });
+            match written {
+                // It may have been done, or not: the bucket knows.
+                Err(error) if is_unreadable(&error) => self.there(insert)?.ok_or(error),
+                written => written,
+            }
+            .map_err(|error| content.explain(error))
         })
     }
 
@@ -136,23 +152,14 @@ pub(super) fn query_refs<'a>(query: &'a [(&'static str, String)]) -> Vec<(&'a st
     query.iter().map(|(key, value)| (*key, value.as_str())).collect()
 }
 
-pub(super) fn open(path: &Path, offset: u64) -> Result<File, Error> {
-    let local = |source| Error::Local { path: path.display().to_string(), source };
-    let mut file = File::open(path).map_err(local)?;
-    file.seek(SeekFrom::Start(offset)).map_err(local)?;
-    Ok(file)
+/// A success whose details nobody can tell.
+pub(super) fn is_unreadable(error: &Error) -> bool {
+    matches!(error, Error::Http(HttpError::Unreadable { .. }))
 }
 
-/// A reader that tells how much went through.
-pub(super) struct Counted<'a, R> {
-    pub(super) inner: R,
-    pub(super) sent: &'a (dyn Fn(u64) + Sync),
-}
-
-impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        (self.sent)(count as u64);
-        Ok(count)
+#[cfg(test)]
+impl<'a> Insert<'a> {
+    pub(super) fn of(content: &'a Path) -> Self {
+        Self { bucket: "b", name: "n", content, start: 0, size: 0, crc32c: "AAAAAA==", replaces: 0 }
     }
 }

@@ -221,12 +221,14 @@ fn put(
         bucket: &plan.bucket,
         name: &source.object,
         content: source.file.path(),
+        start: 0,
         size: digest.size,
         crc32c: &digest.crc32c,
         replaces: before.map_or(0, |object| object.generation),
     };
     let progress = process.progress("the build's context", digest.size);
-    let object = storage.insert(&insert, &|sent| progress.advance(sent)).map_err(|error| {
+    let written = storage.insert(&insert, None, &|sent| progress.advance(sent));
+    let object = written.map_err(|error| {
         let uri = format!("gs://{}/{}", plan.bucket, source.object);
         Failure::from(error).context(format!("cannot write '{uri}'"))
     })?;

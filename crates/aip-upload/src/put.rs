@@ -1,0 +1,145 @@
+//! The filter: what a document describes, into the bucket and the registry.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use deployment::{Deployment, Object, PushedImage, Upload};
+use gcp::storage::Storage;
+use gcp::{Credentials, storage_endpoint};
+use log::info;
+use serde_json::json;
+use stage::{Failure, Output, Process, settings};
+
+use crate::Args;
+use crate::image::{self, Done, Job};
+use crate::plan::Plan;
+use crate::{send, state};
+
+const STAGE: &str = "upload";
+
+pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
+    if let Some(rate) = args.limit_rate {
+        transport::limit_rate(rate);
+    }
+    let mut document = process.read_document()?;
+    let plan = plan(args, &mut document)?;
+    let credentials = Arc::new(Credentials::new(args.access_token_file.clone()));
+    let jobs = usize::from(args.jobs);
+    let image = Job::new(&args.image, &mut document, credentials.clone(), jobs)?;
+    document.forget_results(STAGE);
+    let storage = Storage::new(storage_endpoint(), credentials).with_headers(args.header.clone());
+    let before = document.stages.upload.take().unwrap_or_default();
+    let (mut upload, image) = if document.spec.dry_run {
+        let image = image.map(|job| job.dry(process, plan.as_ref())).transpose()?;
+        (plan.map(|plan| dry(process, &storage, &plan)), image)
+    } else {
+        let state = state::directory(&mut document);
+        let job = Put { process, args, storage: &storage, state: state.as_deref() };
+        job.done(plan.as_ref(), image.as_ref())?
+    };
+    let upload = upload.get_or_insert_default();
+    upload.objects = with_their_extra(std::mem::take(&mut upload.objects), &before.objects);
+    upload.extra = before.extra;
+    if let Some(image) = image {
+        let extra = before.image.map(|image| image.extra).unwrap_or_default();
+        upload.image = Some(PushedImage { extra, ..image.image });
+        upload.notes.extend(image.notes);
+        let uri = &upload.image.as_ref().map(|image| image.uri.clone()).unwrap_or_default();
+        let remark = image::remark(&document, uri);
+        for (message, hint) in image.warnings.into_iter().chain(remark) {
+            warn(&mut document, &message, hint);
+        }
+    }
+    document.stages.upload = Some(std::mem::take(upload));
+    Ok(document.into())
+}
+
+/// What goes to the bucket: everything, but where the image holds the model and
+/// no bucket is named.
+fn plan(args: &Args, document: &mut Deployment) -> Result<Option<Plan>, Failure> {
+    let bundle = document.stages.bundle.as_ref();
+    let needed = image::needs_bucket(bundle.and_then(|bundle| bundle.image.as_ref()));
+    let spec = &mut document.spec;
+    if settings::bucket(args.bucket.clone(), &mut spec.bucket)?.is_none() {
+        return if needed { Err(settings::BUCKET.missing()) } else { Ok(None) };
+    }
+    settings::ROUTE.resolve(args.route.clone(), &mut spec.route, None)?;
+    Plan::make(document).map(Some)
+}
+
+struct Put<'a> {
+    process: &'a Process,
+    args: &'a Args,
+    storage: &'a Storage,
+    /// Where uploads under way are noted.
+    state: Option<&'a std::path::Path>,
+}
+
+impl Put<'_> {
+    /// The image stands between the look at the bucket and the files: what refuses
+    /// the upload shows before a build of minutes, and a model is not sent in vain.
+    fn done(
+        &self,
+        plan: Option<&Plan>,
+        image: Option<&Job>,
+    ) -> Result<(Option<Upload>, Option<Done>), Failure> {
+        let Self { process, args, storage, state } = *self;
+        let Some(plan) = plan else {
+            return Ok((None, image.map(|job| job.run(process, None)).transpose()?));
+        };
+        let _interrupt = process.on_interrupt(
+            format!("interrupted while writing to '{}'", plan.prefix()),
+            "run the same command again: it goes on where it stopped",
+        )?;
+        plan.check()?;
+        let there = send::listed(storage, plan)?;
+        send::extra(storage, plan, &there, args.delete_extra)?;
+        let image = image.map(|job| job.run(process, Some((storage, plan, &there)))).transpose()?;
+        let journal = state.and_then(|state| state::journal(state, &plan.prefix()));
+        let sender =
+            send::Sender { process, storage, plan, there: &there, journal: journal.as_ref() };
+        let sent = sender.all(usize::from(args.jobs))?;
+        if let Some(journal) = journal {
+            journal.close();
+        }
+        info!(
+            "{} of {} objects sent ({} bytes) to '{}'",
+            sent.count,
+            sent.objects.len(),
+            sent.bytes,
+            plan.prefix()
+        );
+        let mut upload = Upload { objects: sent.objects, ..plan.record() };
+        upload.notes.insert("objectsSent".into(), json!(sent.count));
+        upload.notes.insert("bytesSent".into(), json!(sent.bytes));
+        Ok((Some(upload), image))
+    }
+}
+
+fn warn(document: &mut Deployment, message: &str, hint: Option<String>) {
+    match &hint {
+        Some(hint) => log::warn!("{message}\nhint: {hint}"),
+        None => log::warn!("{message}"),
+    }
+    document.warn(STAGE, message, hint);
+}
+
+/// What someone noted at an object stays with it.
+fn with_their_extra(mut objects: Vec<Object>, before: &[Object]) -> Vec<Object> {
+    let noted = before.iter().filter(|object| !object.extra.is_empty());
+    let noted: HashMap<_, _> = noted.map(|object| (&object.uri, &object.extra)).collect();
+    for object in &mut objects {
+        if let Some(extra) = noted.get(&object.uri) {
+            object.extra.clone_from(extra);
+        }
+    }
+    objects
+}
+
+fn dry(process: &Process, storage: &Storage, plan: &Plan) -> Upload {
+    for item in &plan.items {
+        let request = storage.describe_insert(&item.insert(0));
+        process.would(&format!("{request} ({} bytes), unless it is there", item.size));
+    }
+    Upload { objects: plan.items.iter().map(|item| item.object(None)).collect(), ..plan.record() }
+}

@@ -1,0 +1,174 @@
+//! A file's bytes on their way out.
+//!
+//! They are summed as they leave, and the last of them leave only if the sum is
+//! what it should be: a file that changed never becomes an object, whatever the
+//! service checks or not.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use transport::{Crc32c, Paced};
+
+use super::Insert;
+use super::journal::Slot;
+use crate::Error;
+
+/// What is known of one upload's bytes, over all attempts.
+pub(super) struct Content<'a> {
+    insert: &'a Insert<'a>,
+    sent: &'a (dyn Fn(u64) + Sync),
+    /// Beginnings whose sums are known: so much need not be read again.
+    known: Vec<(u64, Crc32c)>,
+    /// No byte from here on has ever been sent.
+    pub(super) reached: u64,
+    /// So much the progress was told of; what goes out again is no progress.
+    told: u64,
+    changed: bool,
+}
+
+impl<'a> Content<'a> {
+    pub(super) fn new(insert: &'a Insert<'a>, sent: &'a (dyn Fn(u64) + Sync)) -> Self {
+        let known = vec![(0, Crc32c::default())];
+        Self { insert, sent, known, reached: 0, told: 0, changed: false }
+    }
+
+    /// The rest of the bytes, from `offset` on.
+    pub(super) fn from<'c>(
+        &'c mut self,
+        offset: u64,
+        slot: Option<&'c mut Slot>,
+    ) -> Result<Outgoing<'a, 'c>, Error> {
+        let sum = self.sum(offset)?;
+        let file = Paced(self.open(offset)?);
+        self.tell(offset);
+        Ok(Outgoing { file, position: offset, sum, content: self, slot })
+    }
+
+    /// The sum of the bytes before `offset`. It goes on from what is known, so
+    /// that no byte is read for it twice, however often an upload breaks.
+    pub(super) fn sum(&mut self, offset: u64) -> Result<Crc32c, Error> {
+        let known = self.known.iter().filter(|(at, _)| *at <= offset).max_by_key(|(at, _)| at);
+        let (from, mut sum) = known.copied().unwrap_or_default();
+        let mut file = self.open(from)?.take(offset - from);
+        let mut buffer = vec![0; 128 * 1024];
+        loop {
+            match file.read(&mut buffer).map_err(|source| self.local(source))? {
+                0 if file.limit() > 0 => return Err(self.is_changed()),
+                0 => break,
+                count => sum.update(&buffer[..count]),
+            }
+        }
+        self.known.push((offset, sum));
+        Ok(sum)
+    }
+
+    /// A failure to send may be one to read.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        if self.changed { self.is_changed() } else { error }
+    }
+
+    pub(super) fn path(&self) -> String {
+        self.insert.content.display().to_string()
+    }
+
+    fn is_changed(&self) -> Error {
+        Error::Changed { path: self.path() }
+    }
+
+    fn open(&self, offset: u64) -> Result<File, Error> {
+        let mut file = File::open(self.insert.content).map_err(|source| self.local(source))?;
+        let start = SeekFrom::Start(self.insert.start + offset);
+        file.seek(start).map_err(|source| self.local(source))?;
+        Ok(file)
+    }
+
+    fn local(&self, source: io::Error) -> Error {
+        local(self.insert.content, source)
+    }
+
+    fn tell(&mut self, position: u64) {
+        if position > self.told {
+            (self.sent)(position - self.told);
+            self.told = position;
+        }
+    }
+}
+
+pub(super) fn local(path: &Path, source: io::Error) -> Error {
+    Error::Local { path: path.display().to_string(), source }
+}
+
+/// One attempt's bytes.
+pub(super) struct Outgoing<'a, 'c> {
+    file: Paced<File>,
+    position: u64,
+    sum: Crc32c,
+    content: &'c mut Content<'a>,
+    slot: Option<&'c mut Slot>,
+}
+
+impl Read for Outgoing<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Self { content, .. } = self;
+        let insert = content.insert;
+        let left = usize::try_from(insert.size - self.position).unwrap_or(usize::MAX);
+        let room = buffer.len().min(left);
+        let count = self.file.read(&mut buffer[..room])?;
+        let after = self.position + count as u64;
+        if let Some(slot) = &mut self.slot {
+            // Before they leave: what may have been sent must be known.
+            slot.advance(self.position, self.sum, after);
+        }
+        self.sum.update(&buffer[..count]);
+        let is_short = count == 0 && room > 0;
+        let is_other = count > 0 && after == insert.size && self.sum.to_string() != insert.crc32c;
+        if is_short || is_other {
+            content.changed = true;
+            return Err(io::Error::other("the file has changed"));
+        }
+        self.position = after;
+        content.reached = content.reached.max(after);
+        content.tell(after);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(content: &mut Content, offset: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut outgoing = content.from(offset, None).map_err(io::Error::other)?;
+        outgoing.read_to_end(&mut bytes).map(|_| bytes)
+    }
+
+    #[test]
+    fn the_last_bytes_leave_only_if_the_sum_is_right() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "x123456789x").unwrap();
+        let insert = |crc32c| Insert { start: 1, size: 9, crc32c, ..Insert::of(file.path()) };
+        let told = std::sync::atomic::AtomicU64::new(0);
+        let tell = |more| {
+            told.fetch_add(more, std::sync::atomic::Ordering::Relaxed);
+        };
+        let right = insert("4waSgw==");
+        let mut content = Content::new(&right, &tell);
+        assert_eq!(read(&mut content, 0).unwrap(), b"123456789");
+        assert_eq!(read(&mut content, 4).unwrap(), b"56789");
+        assert_eq!(read(&mut content, 9).unwrap(), b"");
+        assert_eq!(told.into_inner(), 9, "what goes out again is no progress");
+
+        let wrong = insert("AAAAAA==");
+        let mut content = Content::new(&wrong, &|_| ());
+        assert!(read(&mut content, 0).is_err());
+        assert!(matches!(
+            content.explain(Error::Ahead { path: String::new(), there: 0, sent: 0 }),
+            Error::Changed { .. }
+        ));
+        let longer = Insert { size: 20, ..right };
+        assert!(read(&mut Content::new(&longer, &|_| ()), 0).is_err());
+        assert!(Content::new(&longer, &|_| ()).sum(20).is_err());
+    }
+}

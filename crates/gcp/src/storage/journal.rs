@@ -1,0 +1,297 @@
+//! Notes of uploads under way, so that another process, on this machine or on
+//! one that shares the directory, goes on with them.
+//!
+//! ```text
+//! DIRECTORY/.lock     held by the run that writes here
+//! DIRECTORY/KEY.json  one upload; KEY is made of the object's address
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+use transport::{Crc32c, Digest};
+
+use super::Insert;
+
+/// Of the seven days that the service keeps a session, one is a margin.
+const LIFE: Duration = Duration::from_secs(6 * 24 * 3600);
+
+/// How far the bytes may run ahead of the notes. A note costs a tenth of a
+/// millisecond, so much as these bytes.
+const STRIDE: u64 = 16 * 1024 * 1024;
+
+const LOCK: &str = ".lock";
+
+/// The notes of one run.
+#[derive(Debug)]
+pub struct Journal {
+    directory: PathBuf,
+    _lock: File,
+}
+
+impl Journal {
+    /// Nothing where another run is writing there: two that went on with the
+    /// same sessions would only be in each other's way.
+    pub fn open(directory: &Path) -> io::Result<Option<Self>> {
+        fs::create_dir_all(directory)?;
+        let lock = File::create(directory.join(LOCK))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self { directory: directory.into(), _lock: lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// The place for one upload's note.
+    pub(super) fn slot(&self, root: &str, insert: &Insert) -> io::Result<Slot> {
+        let address = format!("{root}\n{}\n{}", insert.bucket, insert.name);
+        let key = Digest::of_bytes(address.as_bytes()).sha256;
+        let metadata = fs::metadata(insert.content)?;
+        let upload = Upload {
+            root: root.into(),
+            bucket: insert.bucket.into(),
+            name: insert.name.into(),
+            start: insert.start,
+            size: insert.size,
+            crc32c: insert.crc32c.into(),
+            replaces: insert.replaces,
+        };
+        let file = FileState {
+            seconds: metadata.mtime(),
+            nanoseconds: metadata.mtime_nsec(),
+            inode: metadata.ino(),
+        };
+        Ok(Slot {
+            path: self.directory.join(format!("{}.json", &key[..32])),
+            upload,
+            file,
+            note: None,
+        })
+    }
+
+    /// Forgets what is of no use any more, and the directory with the last note.
+    pub fn close(self) {
+        for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
+            let age = entry.metadata().and_then(|metadata| metadata.modified());
+            let age = age.ok().and_then(|then| then.elapsed().ok()).unwrap_or_default();
+            if age > LIFE {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        let is_note = |name: &std::ffi::OsStr| name != LOCK;
+        let left = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        if left.map(|entry| entry.file_name()).filter(|name| is_note(name)).count() == 0 {
+            // What is in the way of it is no harm.
+            let _ = fs::remove_file(self.directory.join(LOCK));
+            let _ = fs::remove_dir(&self.directory);
+        }
+    }
+}
+
+/// What is uploaded, and how.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Upload {
+    root: String,
+    bucket: String,
+    name: String,
+    start: u64,
+    size: u64,
+    crc32c: String,
+    replaces: u64,
+}
+
+/// What changes when somebody writes a file.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct FileState {
+    seconds: i64,
+    nanoseconds: i64,
+    inode: u64,
+}
+
+/// No `Debug`: who has the session's address can write the object.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Note {
+    upload: Upload,
+    file: FileState,
+    /// Seconds since 1970.
+    created: u64,
+    pub(super) session: String,
+    /// So many bytes had been sent for sure, and this is their sum.
+    pub(super) offset: u64,
+    prefix: String,
+    /// No byte from here on had been sent.
+    pub(super) bound: u64,
+}
+
+impl Note {
+    /// Of the bytes before `offset`, as they were sent.
+    pub(super) fn prefix(&self) -> Option<Crc32c> {
+        self.prefix.parse().ok()
+    }
+}
+
+/// Where one upload is noted.
+pub(super) struct Slot {
+    path: PathBuf,
+    upload: Upload,
+    file: FileState,
+    note: Option<Note>,
+}
+
+impl Slot {
+    /// What an earlier run noted of this very upload; and whether the file has
+    /// not been touched since.
+    pub(super) fn resume(&mut self) -> Option<(&Note, bool)> {
+        let note: Note = serde_json::from_slice(&fs::read(&self.path).ok()?).ok()?;
+        let now = now();
+        let is_young = note.created <= now && now - note.created < LIFE.as_secs();
+        if note.upload != self.upload || !is_young {
+            self.forget();
+            return None;
+        }
+        let untouched = note.file == self.file;
+        self.note = Some(note);
+        self.note.as_ref().map(|note| (note, untouched))
+    }
+
+    pub(super) fn begin(&mut self, session: &str) {
+        self.note = Some(Note {
+            upload: self.upload.clone(),
+            file: self.file.clone(),
+            created: now(),
+            session: session.into(),
+            offset: 0,
+            prefix: Crc32c::default().to_string(),
+            bound: 0,
+        });
+        self.save();
+    }
+
+    /// Bytes up to `after` are about to leave; `sum` is that of those before
+    /// `position`.
+    pub(super) fn advance(&mut self, position: u64, sum: Crc32c, after: u64) {
+        let Some(note) = &mut self.note else { return };
+        if after > note.bound {
+            note.bound = after + STRIDE;
+            (note.offset, note.prefix) = (position, sum.to_string());
+            note.file = self.file.clone();
+            self.save();
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.note = None;
+        let _ = fs::remove_file(&self.path);
+    }
+
+    /// An upload whose note cannot be written is an upload all the same.
+    fn save(&mut self) {
+        let Some(note) = &self.note else { return };
+        if let Err(error) = write(&self.path, note) {
+            log::debug!("cannot note how far an upload got: {error}");
+            self.forget();
+        }
+    }
+}
+
+/// Whole or not at all, and for its owner alone, as temporary files are.
+fn write(path: &Path, note: &Note) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(directory)?;
+    file.write_all(&serde_json::to_vec(note)?)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    struct Case {
+        directory: tempfile::TempDir,
+        file: PathBuf,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("file");
+            fs::write(&file, "123456789").unwrap();
+            Self { directory, file }
+        }
+
+        fn journal(&self) -> Journal {
+            Journal::open(&self.directory.path().join("state")).unwrap().unwrap()
+        }
+
+        fn insert(&self) -> Insert<'_> {
+            Insert { size: 9, ..Insert::of(&self.file) }
+        }
+    }
+
+    #[test]
+    fn a_note_is_for_the_same_upload_only() {
+        let case = Case::new();
+        let journal = case.journal();
+        let insert = case.insert();
+        let mut slot = journal.slot("http://h", &insert).unwrap();
+        assert!(slot.resume().is_none());
+        slot.begin("http://h/secret");
+        slot.advance(0, Crc32c::default(), 5);
+        let mode = fs::metadata(&slot.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+
+        let resumed = |insert: &Insert| {
+            let mut slot = journal.slot("http://h", insert).unwrap();
+            slot.resume().map(|(note, untouched)| (note.session.clone(), note.bound, untouched))
+        };
+        let expected = ("http://h/secret".to_owned(), 5 + STRIDE, true);
+        assert_eq!(resumed(&insert), Some(expected.clone()));
+        fs::write(&case.file, "987654321").unwrap();
+        assert_eq!(resumed(&insert), Some((expected.0, expected.1, false)));
+        assert_eq!(resumed(&Insert { replaces: 7, ..insert }), None);
+        assert_eq!(resumed(&insert), None, "what is of no use is forgotten");
+    }
+
+    #[test]
+    fn a_note_is_of_no_use_after_six_days() {
+        let case = Case::new();
+        let journal = case.journal();
+        let insert = case.insert();
+        let mut slot = journal.slot("http://h", &insert).unwrap();
+        slot.begin("http://h/secret");
+        let mut note: Note = serde_json::from_slice(&fs::read(&slot.path).unwrap()).unwrap();
+        note.created -= LIFE.as_secs();
+        write(&slot.path, &note).unwrap();
+        assert!(slot.resume().is_none());
+        fs::write(&slot.path, "{").unwrap();
+        assert!(slot.resume().is_none());
+    }
+
+    #[test]
+    fn one_run_at_a_time_and_nothing_stays_behind() {
+        let case = Case::new();
+        let state = case.directory.path().join("state");
+        let journal = case.journal();
+        assert!(Journal::open(&state).unwrap().is_none());
+        let mut slot = journal.slot("http://h", &case.insert()).unwrap();
+        slot.begin("s");
+        journal.close();
+        assert!(state.exists());
+        let journal = case.journal();
+        journal.slot("http://h", &case.insert()).unwrap().forget();
+        journal.close();
+        assert!(!state.exists());
+    }
+}
