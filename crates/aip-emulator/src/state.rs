@@ -10,7 +10,7 @@ use crate::container::Containers;
 use crate::faults::Faults;
 use crate::ml::Ml;
 use crate::registry::Registry;
-use crate::storage::{Sessions, Store};
+use crate::storage::{Rewrites, Sessions, Store};
 use crate::token::Tokens;
 use crate::traffic::Traffic;
 use crate::vertex::Vertex;
@@ -43,6 +43,7 @@ pub struct App {
     pub builds: Builds,
     pub options: Arc<Options>,
     pub(crate) sessions: Sessions,
+    pub(crate) rewrites: Rewrites,
     pub(crate) faults: Faults,
     pub(crate) tokens: Tokens,
     pub(crate) traffic: Option<Traffic>,
@@ -59,6 +60,7 @@ impl App {
             builds: Builds::new(&options),
             options: Arc::new(options),
             sessions: Sessions::default(),
+            rewrites: Rewrites::default(),
             faults: Faults::default(),
             tokens: Tokens::default(),
             traffic: None,

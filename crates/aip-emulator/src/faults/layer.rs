@@ -2,9 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_RANGE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
+use axum::http::response::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::sleep;
@@ -18,18 +20,29 @@ pub(crate) async fn inject(State(app): State<App>, request: Request, next: Next)
     let Some(method) = method::of(request.method(), request.uri()) else {
         return next.run(request).await;
     };
-    let header = request.headers().get("x-retry-test-id").and_then(|id| id.to_str().ok());
-    let Some(armed) = app.faults.next(header, method) else {
+    let Some(armed) = armed(&app, request.headers(), method) else {
         return next.run(request).await;
     };
     match (armed.instruction.fault, armed.instruction.after) {
         (Fault::BreakStream, after) => break_answer(armed, after.unwrap_or(1), request, next).await,
+        (Fault::ShortAnswer, after) => {
+            shorten_answer(&armed, after.unwrap_or(1), method, request, next).await
+        }
+        (Fault::Corrupt, _) => corrupt_answer(&armed, request, next).await,
         (fault, None) => at_once(fault, &armed, method, request, next).await,
         (_, Some(after)) if matches!(method, "storage.objects.insert" | "docker.blobs.upload") => {
             during_upload(armed, after, method, request, next).await
         }
         (_, Some(after)) => break_answer(armed, after, request, next).await,
     }
+}
+
+fn armed(app: &App, headers: &HeaderMap, method: &str) -> Option<Armed> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let own = header("x-goog-emulator-instructions");
+    let own = own.or_else(|| header("x-goog-testbench-instructions"));
+    let own = own.and_then(|text| app.faults.of_header(text, method));
+    own.or_else(|| app.faults.next(header("x-retry-test-id"), method))
 }
 
 async fn at_once(
@@ -76,6 +89,45 @@ async fn break_answer(armed: Armed, after: u64, request: Request, next: Next) ->
     let (parts, content) = next.run(request).await.into_parts();
     let (content, _) = body::wrap(content, after, armed);
     Response::from_parts(parts, content)
+}
+
+/// Of the request that finishes a resumable upload, and of no other.
+async fn shorten_answer(
+    armed: &Armed,
+    after: u64,
+    method: &str,
+    request: Request,
+    next: Next,
+) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let is_chunk = method == "storage.objects.insert" && query.contains("upload_id=");
+    let (parts, content) = next.run(request).await.into_parts();
+    let is_last = parts.headers.contains_key(CONTENT_TYPE) && parts.status == StatusCode::OK;
+    if !(is_chunk && is_last && armed.strike()) {
+        return Response::from_parts(parts, content);
+    }
+    let length = usize::try_from(after).unwrap_or(usize::MAX);
+    changed(parts, content, |bytes| bytes.truncate(length)).await
+}
+
+async fn corrupt_answer(armed: &Armed, request: Request, next: Next) -> Response {
+    let (parts, content) = next.run(request).await.into_parts();
+    if !armed.strike() {
+        return Response::from_parts(parts, content);
+    }
+    changed(parts, content, |bytes| {
+        if let Some(first) = bytes.first_mut() {
+            *first = if *first == b'A' { b'B' } else { b'A' };
+        }
+    })
+    .await
+}
+
+async fn changed(mut parts: Parts, content: Body, change: impl FnOnce(&mut Vec<u8>)) -> Response {
+    let mut bytes = to_bytes(content, usize::MAX).await.unwrap_or_default().to_vec();
+    change(&mut bytes);
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(bytes))
 }
 
 fn instead(fault: Fault, method: &str, connection: Option<&Connection>) -> Response {

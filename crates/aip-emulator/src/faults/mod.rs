@@ -1,7 +1,8 @@
 //! Faults on demand, in the manner of Cloud Storage's own testbench:
 //! `POST /retry_test` arms some and gives an id, and the requests that carry
 //! it as `x-retry-test-id` run into them, one each. With `"everyone": true`
-//! so do requests without an id, for clients that cannot send a header.
+//! so do requests without an id, for clients that cannot send a header. Without
+//! any of that, `x-goog-emulator-instructions` is for the request that has it.
 
 mod answer;
 mod body;
@@ -100,8 +101,15 @@ impl Faults {
         });
         candidates.find_map(|(id, test)| {
             let instruction = test.instructions.get(method)?.front()?.clone();
-            Some(Armed { faults: self.clone(), test: *id, method: method.to_owned(), instruction })
+            let (test, method) = (Some(*id), method.to_owned());
+            Some(Armed { faults: self.clone(), test, method, instruction })
         })
+    }
+
+    /// What a request's own header asks for.
+    fn of_header(&self, text: &str, method: &str) -> Option<Armed> {
+        let instruction = Instruction::of_header(text)?;
+        Some(Armed { faults: self.clone(), test: None, method: method.to_owned(), instruction })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Test>> {
@@ -113,7 +121,8 @@ impl Faults {
 #[derive(Clone)]
 struct Armed {
     faults: Faults,
-    test: u64,
+    /// None: it is of this request alone, and not used up
+    test: Option<u64>,
     method: String,
     instruction: Instruction,
 }
@@ -121,8 +130,9 @@ struct Armed {
 impl Armed {
     /// Uses the instruction up; false if another request was faster.
     fn strike(&self) -> bool {
+        let Some(test) = self.test else { return true };
         let mut tests = self.faults.lock();
-        let queue = tests.get_mut(&self.test).and_then(|t| t.instructions.get_mut(&self.method));
+        let queue = tests.get_mut(&test).and_then(|t| t.instructions.get_mut(&self.method));
         queue.is_some_and(|queue| {
             let first = queue.front() == Some(&self.instruction);
             if first {

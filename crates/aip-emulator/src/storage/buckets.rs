@@ -23,6 +23,14 @@ struct InsertBody {
     storage_class: String,
     labels: BTreeMap<String, String>,
     versioning: Versioning,
+    retention_policy: Option<RetentionPolicy>,
+}
+
+/// The period is a 64-bit integer, and so a string.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RetentionPolicy {
+    retention_period: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -39,6 +47,7 @@ impl Default for InsertBody {
             storage_class: "STANDARD".to_owned(),
             labels: BTreeMap::new(),
             versioning: Versioning::default(),
+            retention_policy: None,
         }
     }
 }
@@ -66,7 +75,9 @@ pub(super) async fn insert(
         let message = "The emulator does not keep old versions of objects.";
         return Err(ApiError::storage(501, "notImplemented", message));
     }
+    let seconds = |policy: RetentionPolicy| policy.retention_period.parse().map_err(|_| invalid());
     let info = BucketInfo {
+        retention: body.retention_policy.map(seconds).transpose()?,
         name: body.name,
         location: body.location.to_uppercase(),
         storage_class: body.storage_class,
@@ -128,6 +139,10 @@ pub(super) async fn storage_layout(
     })))
 }
 
+fn invalid() -> ApiError {
+    ApiError::storage(400, "invalid", "Invalid value for: retentionPeriod")
+}
+
 fn need_project(params: &ListParams) -> Result<(), ApiError> {
     match &params.project {
         Some(_) => Ok(()),
@@ -156,6 +171,12 @@ fn resource(info: &BucketInfo, Origin(origin): &Origin) -> Value {
             "publicAccessPrevention": "inherited",
         },
     });
+    if let Some(seconds) = info.retention {
+        resource["retentionPolicy"] = json!({
+            "retentionPeriod": seconds.to_string(),
+            "effectiveTime": info.created,
+        });
+    }
     if !info.labels.is_empty() {
         resource["labels"] = json!(info.labels);
     }

@@ -1,4 +1,4 @@
-//! `storage.objects.rewrite`, `copy` and `compose`: new objects from old ones.
+//! `storage.objects.copy` and `compose`: new objects from old ones.
 
 use std::fs::{self, File};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::checksum::{Sums, decode_crc32c, encode_crc32c};
 use super::name::check_object;
@@ -20,10 +20,10 @@ use crate::state::App;
 
 const MAX_SOURCES: usize = 32;
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct SourceParams {
-    source_generation: Option<i64>,
+    pub(super) source_generation: Option<i64>,
     if_source_generation_match: Option<i64>,
     if_source_generation_not_match: Option<i64>,
     if_source_metageneration_match: Option<i64>,
@@ -31,25 +31,7 @@ pub(super) struct SourceParams {
 }
 
 /// `SOURCE_BUCKET/o/SOURCE/rewriteTo/b/BUCKET/o/OBJECT`
-type Route = Path<(String, String, String, String)>;
-
-pub(super) async fn rewrite(
-    State(app): State<App>,
-    origin: Origin,
-    Path(route): Route,
-    Params(source): Params<SourceParams>,
-    Params(conditions): Params<Preconditions>,
-    body: Bytes,
-) -> Result<Json<Value>, ApiError> {
-    let object = copy_object(&app.storage, &route, &source, &conditions, &json_object(&body)?)?;
-    Ok(Json(json!({
-        "kind": "storage#rewriteResponse",
-        "totalBytesRewritten": object.size.to_string(),
-        "objectSize": object.size.to_string(),
-        "done": true,
-        "resource": object.resource(&origin.0),
-    })))
-}
+pub(super) type Route = Path<(String, String, String, String)>;
 
 pub(super) async fn copy(
     State(app): State<App>,
@@ -63,7 +45,7 @@ pub(super) async fn copy(
     Ok(Json(object.resource(&origin.0)))
 }
 
-fn copy_object(
+pub(super) fn copy_object(
     store: &Store,
     (from_bucket, from, bucket, name): &(String, String, String, String),
     params: &SourceParams,
@@ -102,7 +84,7 @@ pub(super) fn share(
 }
 
 impl SourceParams {
-    fn conditions(&self) -> Preconditions {
+    pub(super) fn conditions(&self) -> Preconditions {
         Preconditions {
             generation: self.if_source_generation_match,
             not_generation: self.if_source_generation_not_match,

@@ -18,6 +18,7 @@ mod params;
 mod precondition;
 mod range;
 mod resumable;
+mod rewrite;
 mod service;
 mod session;
 mod store;
@@ -29,6 +30,7 @@ use axum::middleware::from_fn;
 use axum::routing::{any, get, post};
 
 pub(crate) use multipart::{boundary, first_part};
+pub(crate) use rewrite::Rewrites;
 pub(crate) use service::NewObject;
 pub(crate) use session::Sessions;
 pub use store::{NoSuchBucket, ObjectMeta, Store};
@@ -47,7 +49,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/storage/v1/b/{bucket}/o", get(list::list))
         .route("/storage/v1/b/{bucket}/o/{object}", objects)
         .route("/storage/v1/b/{bucket}/o/{object}/compose", post(copy::compose))
-        .route("/storage/v1/b/{b}/o/{o}/rewriteTo/b/{bucket}/o/{object}", post(copy::rewrite))
+        .route("/storage/v1/b/{b}/o/{o}/rewriteTo/b/{bucket}/o/{object}", post(rewrite::rewrite))
         .route("/storage/v1/b/{b}/o/{o}/copyTo/b/{bucket}/o/{object}", post(copy::copy))
         .route("/download/storage/v1/b/{bucket}/o/{object}", get(download::get))
         .route("/upload/storage/v1/b/{bucket}/o", any(upload::handle))

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
@@ -43,6 +43,28 @@ pub(super) struct BucketInfo {
     pub(super) storage_class: String,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) created: String,
+    /// Seconds for which an object can neither be removed nor overwritten
+    #[serde(default)]
+    pub(super) retention: Option<u64>,
+}
+
+impl Bucket {
+    fn may_lose(&self, object: &Object) -> Result<(), ApiError> {
+        let Some(seconds) = self.info.retention else { return Ok(()) };
+        let created = humantime::parse_rfc3339(&object.created).unwrap_or(SystemTime::UNIX_EPOCH);
+        let until = created + Duration::from_secs(seconds);
+        if until <= SystemTime::now() {
+            return Ok(());
+        }
+        let message = format!(
+            "Object '{}/{}' is subject to bucket's retention policy or object retention and cannot \
+             be deleted or overwritten until {}",
+            object.bucket,
+            object.name,
+            humantime::format_rfc3339_seconds(until)
+        );
+        Err(ApiError::storage(403, "retentionPolicyNotMet", message))
+    }
 }
 
 /// What a reader of objects needs to know about one.
@@ -106,6 +128,7 @@ impl Store {
             storage_class: "STANDARD".to_owned(),
             labels: BTreeMap::new(),
             created: now(),
+            retention: None,
         })
     }
 
@@ -210,9 +233,10 @@ impl Store {
         conditions: &Preconditions,
     ) -> Result<Arc<Object>, ApiError> {
         let mut buckets = self.write();
-        let objects = &mut buckets.get_mut(bucket).ok_or_else(no_bucket)?.objects;
-        let old = objects.get(name).map(AsRef::as_ref);
+        let place = buckets.get_mut(bucket).ok_or_else(no_bucket)?;
+        let old = place.objects.get(name).map(AsRef::as_ref);
         conditions.check(old)?;
+        old.map_or(Ok(()), |old| place.may_lose(old))?;
         let created = now();
         let object = Object {
             bucket: bucket.to_owned(),
@@ -229,7 +253,7 @@ impl Store {
         };
         self.inner.disk.commit(&object, content.path, old)?;
         let object = Arc::new(object);
-        objects.insert(object.name.clone(), object.clone());
+        place.objects.insert(object.name.clone(), object.clone());
         Ok(object)
     }
 
@@ -267,6 +291,7 @@ impl Store {
         let mut buckets = self.write();
         let current = find(&buckets, bucket, name, generation)?;
         conditions.check(Some(current))?;
+        buckets.get(bucket).map_or(Ok(()), |bucket| bucket.may_lose(current))?;
         self.inner.disk.delete(current)?;
         if let Some(bucket) = buckets.get_mut(bucket) {
             bucket.objects.remove(name);

@@ -96,6 +96,38 @@ fn an_answer_breaks_off() {
 }
 
 #[test]
+fn the_last_chunks_answer_is_short() {
+    let server = Server::start();
+    let data = noise(600 * KIB);
+    let instructions = ["return-broken-stream-final-chunk-after-9B"];
+    let id = arm(&server, false, "storage.objects.insert", &instructions);
+    let url = session(&server);
+    let first = format!("bytes 0-{}/{}", 256 * KIB - 1, data.len());
+    assert_eq!(put(&server, &id, &url, &first, &data[..256 * KIB]).status, 308);
+    assert_eq!(completed(&server, &id), false);
+    let rest = format!("bytes {}-{}/{}", 256 * KIB, data.len() - 1, data.len());
+    let short = put(&server, &id, &url, &rest, &data[256 * KIB..]);
+    assert_eq!((short.status, short.body.len()), (200, 9));
+    assert_eq!(completed(&server, &id), true);
+    assert_eq!(put(&server, &id, &url, "bytes */*", b"").json()["name"], "x");
+}
+
+#[test]
+fn a_request_may_ask_for_its_own_fault() {
+    let server = Server::start();
+    server.put_object("x", b"ABC");
+    let get = |instruction: &str| {
+        let headers = [("x-goog-emulator-instructions", instruction)];
+        server.call("GET", "/storage/v1/b/bkt/o/x?alt=media", &headers, b"")
+    };
+    assert_eq!(get("return-corrupted-data").body, b"BBC");
+    assert_eq!(get("return-503").status, 503);
+    assert_eq!(get("return-503").status, 503, "it is not used up");
+    assert_eq!(get("return-503/retry-3").status, 200);
+    assert_eq!(server.media("x").body, b"ABC");
+}
+
+#[test]
 fn a_broken_upload_keeps_whole_quanta() {
     let server = Server::start();
     let data = noise(1000 * KIB);

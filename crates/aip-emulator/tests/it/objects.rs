@@ -343,3 +343,44 @@ fn text(value: &Value) -> &str {
 fn number(value: &Value) -> i64 {
     text(value).parse().unwrap()
 }
+
+#[test]
+fn a_rewrite_to_another_location_takes_several_requests() {
+    let server = Server::start();
+    let bucket = r#"{"name":"far","location":"europe-west1"}"#;
+    assert_eq!(server.post("/storage/v1/b?project=p", bucket).status, 200);
+    let data = vec![7; (2 << 20) + 1];
+    let source = server.put_object("x", &data).json();
+    let generation = text(&source["generation"]);
+    let path = "/storage/v1/b/bkt/o/x/rewriteTo/b/far/o/y?maxBytesRewrittenPerCall=1048576";
+    let step = |more: &str| server.post(&format!("{path}{more}"), "{}");
+
+    let first = step(&format!("&ifSourceGenerationMatch={generation}&ifGenerationMatch=0"));
+    assert_eq!(first.json()["done"], false);
+    assert_eq!(first.json()["totalBytesRewritten"], "1048576");
+    assert_eq!(server.get("/storage/v1/b/far/o/y").status, 404);
+    let token = first.json()["rewriteToken"].as_str().unwrap().to_owned();
+    let second = step(&format!("&rewriteToken={token}")).json();
+    assert_eq!(step(&format!("&rewriteToken={token}")).status, 400, "a token is good once");
+    let third = step(&format!("&rewriteToken={}", text(&second["rewriteToken"]))).json();
+    assert_eq!((&third["done"], &third["resource"]["crc32c"]), (&json!(true), &source["crc32c"]));
+    assert_eq!(step("&ifSourceGenerationMatch=1").status, 412);
+    assert_eq!(step("&ifGenerationMatch=0").status, 412);
+
+    let near = server.post("/storage/v1/b/bkt/o/x/rewriteTo/b/bkt/o/z", "").json();
+    assert_eq!(near["done"], true);
+    let odd = "/storage/v1/b/bkt/o/x/rewriteTo/b/far/o/y?maxBytesRewrittenPerCall=1";
+    assert_eq!(server.post(odd, "").status, 400);
+}
+
+#[test]
+fn retention_keeps_objects() {
+    let server = Server::start();
+    let bucket = r#"{"name":"kept","retentionPolicy":{"retentionPeriod":"3600"}}"#;
+    let made = server.post("/storage/v1/b?project=p", bucket).json();
+    assert_eq!(made["retentionPolicy"]["retentionPeriod"], "3600");
+    let upload = "/upload/storage/v1/b/kept/o?uploadType=media&name=x";
+    assert_eq!(server.post(upload, "one").status, 200);
+    assert_eq!(server.post(upload, "two").reason(), "retentionPolicyNotMet");
+    assert_eq!(server.delete("/storage/v1/b/kept/o/x").status, 403);
+}
