@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use gcp::storage::Header;
 use stage::{Failure, Output, Process};
 
 use transport::Rate;
@@ -64,10 +63,10 @@ pub struct Args {
     #[arg(long, value_name = "RATE")]
     limit_rate: Option<Rate>,
 
-    /// Header for all requests to Cloud Storage, such as 'X-Goog-User-Project:
-    /// acme'; may be given more than once
+    /// Header for Cloud Storage, such as 'X-Goog-User-Project: acme'; @FILE has
+    /// one on each line. May be given again
     #[arg(long, value_name = "NAME: VALUE")]
-    header: Vec<Header>,
+    header: Vec<String>,
 
     /// File with an access token, instead of the credentials that are found
     #[arg(long, value_name = "FILE")]

@@ -30,6 +30,10 @@ const OWN: [&str; 9] = [
     "verbose",
 ];
 
+/// Flags that mean something else to each tool: the first stage has them. A
+/// header for the tracking server may be a secret, and is none of Google's business.
+const APART: [&str; 1] = ["header"];
+
 pub(crate) fn text() -> String {
     let settings = json!({"fields": fields(), "flags": flags()});
     let mut text = serde_json::to_string_pretty(&settings).unwrap_or_default();
@@ -103,7 +107,8 @@ fn flags() -> Value {
                 flags.insert(name.to_owned(), flag(stage, arg));
                 continue;
             };
-            if known["stages"] != json!(["bundle"])
+            if !APART.contains(&name)
+                && known["stages"] != json!(["bundle"])
                 && let Some(stages) = known["stages"].as_array_mut()
             {
                 stages.push(json!(stage));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use deployment::{Explain, Kind};
 use thiserror::Error;
 use ureq::http::{HeaderName, HeaderValue};
 
@@ -33,8 +34,34 @@ pub struct Header {
 pub enum HeaderError {
     #[error("a header is of the form 'Name: value'")]
     Malformed,
-    #[error("'{0}' is set by the requests themselves")]
+    #[error("the header '{0}' is set by the requests themselves")]
     Ours(String),
+    #[error("cannot read '{path}'")]
+    Unreadable { path: String, source: std::io::Error },
+}
+
+impl Explain for HeaderError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Malformed | Self::Ours(_) => Kind::Usage,
+            Self::Unreadable { .. } => Kind::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        matches!(self, Self::Malformed).then(|| "write --header 'NAME: VALUE', or @FILE".into())
+    }
+}
+
+impl Header {
+    /// `Name: value`, or `@FILE` with one on each line, as curl has it: what is
+    /// in a file is not in the list of processes.
+    pub fn parse(text: &str) -> Result<Vec<Self>, HeaderError> {
+        let Some(path) = text.strip_prefix('@') else { return Ok(vec![text.parse()?]) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| HeaderError::Unreadable { path: path.into(), source })?;
+        text.lines().filter(|line| !line.trim().is_empty()).map(str::parse).collect()
+    }
 }
 
 impl FromStr for Header {
@@ -74,5 +101,9 @@ mod tests {
         {
             assert!(bad.parse::<Header>().is_err(), "{bad}");
         }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "A: 1\n\nB: 2\n").unwrap();
+        assert_eq!(Header::parse(&format!("@{}", file.path().display())).unwrap().len(), 2);
+        assert!(Header::parse("@/nowhere").is_err());
     }
 }
