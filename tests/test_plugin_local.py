@@ -164,23 +164,24 @@ class TestFromPython:
         for name, value in plugin.env.items():
             monkeypatch.setenv(name, value)
 
-    def run(self, local, config, **more):
-        return plugin_local.run_local("iris", str(local.directory), None, config | more)
+    def run(self, local, config, name="my iris", **more):
+        return plugin_local.run_local(name, str(local.directory), None, config | more)
 
     def test_in_the_background(self, local, config, capfd, monkeypatch):
         from mlflow_aip.deployments import AIPlatformDeploymentClient
 
         port = free_port()
         with self.run(local, config, background=True, port=port, bucket="gs://mine") as running:
-            assert f"127.0.0.1:{port}" in running.url and "'iris'" in repr(running)
-            assert (running.name, running.document["spec"]["bucket"]) == ("iris", "mine")
+            assert f"127.0.0.1:{port}" in running.url and "'my iris'" in repr(running)
+            assert (running.name, running.document["spec"]["bucket"]) == ("my iris", "mine")
             for name, value in running.environment.items():
                 monkeypatch.setenv(name, value)
-            client = AIPlatformDeploymentClient("aiplatform://local/us-central1?target=vertex")
-            assert client.predict("iris", [[1]])["predictions"] == [2]
+            client = AIPlatformDeploymentClient("aiplatform")
+            assert client.predict("my iris", [[1]])["predictions"] == [2]
             pids = descendants(running.emulator.child.pid)
         gone(pids)
-        assert running.url in capfd.readouterr().err
+        said = capfd.readouterr().err
+        assert running.url in said and "--name 'my iris'" in said
         running.stop()
 
     def test_a_port_that_is_taken(self, local, config, tmp_path):
@@ -194,6 +195,9 @@ class TestFromPython:
         assert f"cannot listen on '127.0.0.1:{port}'" in caught.value.message
         assert "hint: another program listens there" in caught.value.message
         assert not (tmp_path / "work").exists()
+        with pytest.raises(MlflowException, match="99999") as caught:
+            self.run(local, config, port=99999)
+        assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
 
     @pytest.mark.parametrize("target", ["vertex", "ai-platform"])
     def test_a_model_that_does_not_load_says_why(self, local, config, capfd, target):
@@ -201,7 +205,7 @@ class TestFromPython:
         local.predictor.write_text(text)
         before = set(descendants(os.getpid()))
         with pytest.raises(MlflowException) as caught:
-            self.run(local, config, target=target)
+            self.run(local, config, "iris", target=target)
         said = capfd.readouterr().err + caught.value.message
         assert 'raise RuntimeError(float(file.read()))' in said
         assert "RuntimeError: 2.0" in said and "Traceback" in said

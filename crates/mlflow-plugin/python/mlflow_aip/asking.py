@@ -22,7 +22,7 @@ OVERRIDES = {
 INSTANCES, LENGTH = 2, 1000
 
 TEXT = """
-'{model}' answers as the service would, requests of at most {limit}, at
+{model!r} answers as the service would, requests of at most {limit}, at
   {url}
 
 
@@ -31,10 +31,10 @@ TEXT = """
 
   export {variable}={root}/
   aip-predict {flags} --instances FILE
-  mlflow deployments predict -t '{uri}' --name {model} --input-path FILE
+  mlflow deployments predict -t '{uri}' --name {name} --input-path FILE
 
   os.environ["{variable}"] = "{root}/"
-  mlflow.deployments.get_deploy_client("{uri}").predict("{model}", inputs)
+  mlflow.deployments.get_deploy_client("{uri}").predict({model!r}, inputs)
 """
 
 
@@ -45,6 +45,7 @@ def how(root: str, document: dict[str, Any]) -> str:
     asked = url(root, document)
     return TEXT.format(
         model=spec["model"],
+        name=shlex.quote(spec["model"]),
         url=asked,
         quoted=shlex.quote(asked),
         limit="10 MB" if is_dedicated(document) else "1.5 MB",

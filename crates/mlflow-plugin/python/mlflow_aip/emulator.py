@@ -32,7 +32,8 @@ class Emulator:
             self.stop()
             raise
         if not line:
-            raise self.failure("the emulator did not start")
+            self.stop()
+            raise self.refusal()
         ready = json.loads(line)
         self.url: str = ready["url"]
         # What leads clients to it.
@@ -49,19 +50,19 @@ class Emulator:
             else:
                 print(unwrapped(line), file=sys.stderr, flush=True)
 
+    def refusal(self) -> Exception:
+        """It did not start: with other arguments it may."""
+        is_taken = any("already in use" in reason for reason in self.reasons)
+        hint = "another program listens there; give another port, or none for any that is free"
+        message = errors.text("the emulator did not start", self.reasons)
+        return errors.invalid(message, *([hint] if is_taken else []))
+
     def wait(self) -> None:
         """Until it ends, which it does not by itself."""
         self.child.wait()
-        raise self.failure("the emulator ended")
-
-    def failure(self, message: str) -> Exception:
         self.stop()
-        if any("in use" in reason for reason in self.reasons):
-            return errors.invalid(
-                errors.text(message, self.reasons),
-                "another program listens there; give another port, or none for any free one",
-            )
-        return MlflowException(errors.text(message, self.reasons), error_code=INTERNAL_ERROR)
+        message = errors.text("the emulator ended", self.reasons)
+        raise MlflowException(message, error_code=INTERNAL_ERROR)
 
     def stop(self) -> None:
         """Ends it with all that runs in it."""

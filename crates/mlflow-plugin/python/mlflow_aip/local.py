@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from . import asking, models, say, settings, stages, tools
+from . import asking, keys, models, say, settings, stages, tools
 from .emulator import Emulator
 from .keys import Key
 from .settings import Settings
@@ -29,7 +29,7 @@ OWN = {
     ),
 }
 
-# Where nobody has one: names that lead nowhere but to the emulator.
+# Where there is none: they lead nowhere but to the emulator.
 PROJECT, BUCKET = "local", "local-models"
 
 
@@ -44,7 +44,7 @@ class LocalDeployment:
         # Where predictions are asked for with a POST.
         self.url = asking.url(emulator.url, document)
         # The variables that lead the tools and this plugin to it.
-        self.environment = emulator.environment
+        self.environment = {**emulator.environment, **names(document["spec"])}
 
     def how(self) -> str:
         """How it is asked."""
@@ -64,6 +64,12 @@ class LocalDeployment:
 
     def __repr__(self) -> str:
         return f"<LocalDeployment '{self.name}' at {self.url}>"
+
+
+def names(spec: dict[str, Any]) -> dict[str, str]:
+    """What the target URI `aiplatform` leaves to the environment."""
+    wanted = ("target", "project", "region")
+    return {keys.fields()[name].env[0]: spec[name] for name in wanted if spec.get(name)}
 
 
 def run_local(

@@ -12,7 +12,9 @@ arrives as a DataFrame that nobody meant. It is taken for one
   cell of `data` is a list with one value for each row: a table written with
   orient="split", as read where it has as many rows as columns.
 
-Any other DataFrame is what it looks like. A table whose one column is called
+Any other DataFrame is what it looks like, with the types that pandas guessed: "007"
+became 7, and a text in a column called `date` a date. In a list of `instances`
+pandas leaves objects and rows as they are. A table whose one column is called
 `instances` or `inputs` is sent as a list of records, which nobody mistakes.
 """
 
