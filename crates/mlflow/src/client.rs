@@ -89,6 +89,13 @@ impl Client {
         Self::new(server, options)
     }
 
+    /// What speaks to a store behind the server: as we trust, and without a name.
+    pub(crate) fn stranger(&self, url: &str) -> Result<Agent, HttpError> {
+        let tls = self.options.for_strangers().tls.config(url);
+        let tls = tls.map_err(|error| HttpError::unreadable("GET", url, &error))?;
+        Ok(transport::agent_with(url, tls))
+    }
+
     pub(crate) fn get<T: DeserializeOwned>(
         &self,
         route: &str,

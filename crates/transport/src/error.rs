@@ -136,7 +136,7 @@ impl Explain for HttpError {
 
 impl Transient for HttpError {
     fn is_transient(&self) -> bool {
-        self.kind() == Kind::Unavailable
+        self.kind() == Kind::Unavailable && self.status() != Some(501)
     }
 
     fn retry_after(&self) -> Option<std::time::Duration> {
@@ -186,6 +186,7 @@ mod tests {
             (412, false),
             (408, true),
             (429, true),
+            (501, false),
             (503, true),
         ] {
             assert_eq!(

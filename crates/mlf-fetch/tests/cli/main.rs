@@ -7,6 +7,7 @@ mod hostile;
 mod login;
 #[cfg(test)]
 mod resume;
+mod routes;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Where files come from: what a download needs of it.
 
-mod http;
 mod local;
+mod served;
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -10,8 +10,8 @@ use transport::Policy;
 
 use crate::error::Error;
 
-pub use http::Served;
 pub use local::Local;
+pub use served::Served;
 
 /// A store that can list a model's files and read them.
 pub trait Source: Sync {

@@ -1,0 +1,130 @@
+//! Servers that lack a route, and servers that have a better one.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use crate::support::{
+    MLMODEL, RUN, Reply, Request, Server, fetch, fetch_in, file, listing, run, whole,
+};
+
+const LARGE: usize = 9 << 20;
+
+/// The run and its listing; everything else is `other`'s.
+fn server(
+    root: &'static str,
+    size: usize,
+    other: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+) -> Server {
+    Server::start(move |request| match request.target.split('?').next().unwrap_or_default() {
+        "/api/2.0/mlflow/runs/get" => {
+            let mut run = run(&json!([{"artifact_path": "model"}]));
+            run["run"]["info"]["artifact_uri"] = json!(root);
+            Reply::Json(200, run)
+        }
+        "/api/2.0/mlflow/artifacts/list" => {
+            Reply::Json(200, json!({"files": listing(&[file("model/x", size)])}))
+        }
+        _ => other(request),
+    })
+}
+
+fn content(target: &str) -> &'static [u8] {
+    if target.ends_with("MLmodel") { MLMODEL.as_bytes() } else { b"0123456789" }
+}
+
+#[test]
+fn a_route_that_is_missing_is_no_missing_file() {
+    for status in [404, 503] {
+        let proxied = "mlflow-artifacts:/1/r/artifacts";
+        let server = server(proxied, 10, move |request| {
+            if request.target.starts_with("/get-artifact?run_uuid=") {
+                return Reply::Raw(whole(200, "", content(&request.target)));
+            }
+            Reply::Text(status, "text/html", "<!doctype html>".into())
+        });
+        fetch(&server, &[RUN]).fetch();
+    }
+}
+
+#[test]
+fn roots_that_nobody_can_read_from_here_are_read_by_the_server() {
+    for root in ["s3://b/1", "wasbs://c@a/1", "abfss://c@a/1", "dbfs:/1", "hdfs://h/1", "/no/1"] {
+        let server = server(root, 10, |request| {
+            if request.target.starts_with("/get-artifact?run_uuid=") {
+                return Reply::Raw(whole(200, "", content(&request.target)));
+            }
+            Reply::Text(404, "text/html", "<!doctype html>".into())
+        });
+        let record = fetch(&server, &[RUN]).fetch();
+        assert_eq!(record["notes"]["readFrom"], "the tracking server", "{root}");
+    }
+}
+
+/// A store that sends at most a part of what is asked for, and no more than one
+/// byte to who shows a login.
+fn store() -> Server {
+    Server::start(|request| {
+        if request.headers.contains_key("authorization") || request.headers["x-want"] != "yes" {
+            return Reply::Text(403, "", "no".into());
+        }
+        let range = request.headers.get("range").map(|range| range.trim_start_matches("bytes="));
+        let first = range.map_or("0", |range| range.split('-').next().unwrap_or_default());
+        let first: usize = first.parse().unwrap_or_default();
+        let status = if range.is_some() { 206 } else { 200 };
+        let mut bytes = format!(
+            "HTTP/1.1 {status} X\r\nETag: \"s\"\r\nContent-Range: bytes {first}-{}/{LARGE}\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n",
+            LARGE - 1,
+            LARGE - first
+        )
+        .into_bytes();
+        bytes.resize(bytes.len() + (LARGE - first).min(4 << 20), b'x');
+        Reply::Raw(bytes)
+    })
+}
+
+fn offering(root: &'static str, url: String) -> (Server, &'static AtomicUsize) {
+    let asked: &'static AtomicUsize = Box::leak(Box::default());
+    let server = server(root, LARGE, move |request| {
+        let made = |name: &str| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            let url = format!("{url}/x?signature={}", asked.load(Ordering::SeqCst));
+            Reply::Json(200, json!({(name): url, "headers": {"X-Want": "yes"}, "file_size": LARGE}))
+        };
+        match request.target.as_str() {
+            "/api/3.0/mlflow/server-info" => {
+                Reply::Json(200, json!({"multipart_downloads_enabled": true}))
+            }
+            "/api/2.0/mlflow/artifacts/presigned-download-url" => made("presigned_url"),
+            target if target.contains("/mlflow-artifacts/presigned/") => made("url"),
+            target if target.ends_with("MLmodel") => Reply::Raw(whole(200, "", MLMODEL.as_bytes())),
+            _ => Reply::Raw(whole(200, "", &vec![b'y'; LARGE])),
+        }
+    });
+    (server, asked)
+}
+
+#[test]
+fn large_files_come_from_the_store_itself_where_the_server_makes_urls() {
+    for root in ["mlflow-artifacts:/1/r/artifacts", "s3://b/1"] {
+        let store = store();
+        let (server, asked) = offering(root, store.url.clone());
+        let login = [("MLFLOW_TRACKING_TOKEN", "s3cret")];
+        let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let outcome = fetch_in(directory, &server.url, &[RUN, "-vv"], &login);
+        outcome.fetch();
+        assert_eq!(asked.load(Ordering::SeqCst), 3, "a new one each time it broke off");
+        let ranges: Vec<_> =
+            store.requests().iter().filter_map(|it| it.headers.get("range").cloned()).collect();
+        assert_eq!(ranges, ["bytes=4194304-", "bytes=8388608-"]);
+        assert!(!outcome.stderr.contains("signature"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_store_out_of_reach_leaves_it_to_the_server() {
+    let (server, asked) = offering("s3://b/1", "http://127.0.0.1:1".into());
+    fetch(&server, &[RUN]).fetch();
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}

@@ -1,0 +1,50 @@
+//! What an answer with a file's content, or a part of it, is worth.
+
+use std::time::Duration;
+
+use ureq::Body;
+use ureq::http::header::{CONTENT_RANGE, DATE, ETAG, LAST_MODIFIED};
+use ureq::http::{Response, StatusCode};
+
+use crate::source::{Opened, Resume};
+
+/// What was asked for, or the whole file from a server that does not know
+/// ranges or has other content by now; nothing if it is another part of a file.
+pub(super) fn opened(response: Response<Body>, resume: Option<&Resume>) -> Option<Opened> {
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        return Some(whole(response));
+    }
+    let resume = resume?;
+    let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    let begins = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next());
+    // Not every store heeds If-Range.
+    let now = validator_of(&response);
+    let fits = begins.and_then(|first| first.parse().ok()) == Some(resume.offset)
+        && now.as_ref() == Some(&resume.validator);
+    fits.then(|| Opened {
+        offset: resume.offset,
+        validator: Some(resume.validator.clone()),
+        content: Box::new(response.into_body().into_reader()),
+    })
+}
+
+pub(super) fn whole(response: Response<Body>) -> Opened {
+    Opened {
+        offset: 0,
+        validator: validator_of(&response),
+        content: Box::new(response.into_body().into_reader()),
+    }
+}
+
+/// What `If-Range` takes: an ETag that promises the same bytes, or a date that
+/// was long over when the answer was made.
+pub(super) fn validator_of(response: &Response<Body>) -> Option<String> {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    if let Some(etag) = header(ETAG) {
+        return Some(etag.to_owned()).filter(|etag| etag.starts_with('"'));
+    }
+    let (changed, now) = (header(LAST_MODIFIED)?, header(DATE)?);
+    let age = httpdate::parse_http_date(now).ok()?;
+    let age = age.duration_since(httpdate::parse_http_date(changed).ok()?).ok()?;
+    (age >= Duration::from_secs(60)).then(|| changed.to_owned())
+}

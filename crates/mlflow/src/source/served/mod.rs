@@ -1,0 +1,233 @@
+//! The tracking server, by whichever of its routes serves best.
+
+mod answer;
+mod presigned;
+mod routes;
+
+use std::sync::OnceLock;
+
+use transport::{HttpError, Policy, Transient as _, retry};
+
+use super::{Entry, Opened, Resume, Source};
+use crate::absent;
+use crate::api::FileInfo;
+use crate::client::Client;
+use crate::error::Error;
+use crate::location::{Location, Proxy, join};
+use crate::resolved::Resolved;
+
+use answer::{opened, validator_of, whole};
+use routes::{Missing, Route, is_no_route};
+
+const MAX_DEPTH: usize = 64;
+const MAX_ENTRIES: usize = 1_000_000;
+/// MLflow 2 has four workers, and one listing takes one of them.
+const LISTERS: usize = 4;
+
+/// A model whose files the server serves.
+pub struct Served<'a> {
+    client: &'a Client,
+    /// The proxy's server, where that is another one.
+    proxy: Option<Client>,
+    resolved: &'a Resolved,
+    proxied: Option<String>,
+    direct: OnceLock<bool>,
+    urls: OnceLock<bool>,
+    missing: Missing,
+}
+
+impl<'a> Served<'a> {
+    /// `None` where the server has no route to these files.
+    pub fn new(client: &'a Client, resolved: &'a Resolved) -> Result<Option<Self>, Error> {
+        let (proxy, proxied) = match &resolved.location {
+            Location::Proxied { proxy, path } => {
+                let other = match proxy {
+                    Proxy::Tracking => None,
+                    Proxy::Host(host) => Some(client.server.at_host(host)?),
+                    Proxy::Server(server) => Some(server.clone()),
+                };
+                (other.map(|server| client.elsewhere(server)).transpose()?, Some(path.clone()))
+            }
+            _ => (None, None),
+        };
+        let served = &resolved.served;
+        if proxied.is_none() && served.run.is_none() && served.logged.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            client,
+            proxy,
+            resolved,
+            proxied,
+            direct: OnceLock::new(),
+            urls: OnceLock::new(),
+            missing: Missing::default(),
+        }))
+    }
+
+    fn proxy(&self) -> &Client {
+        self.proxy.as_ref().unwrap_or(self.client)
+    }
+
+    /// One directory below the model's, as paths relative to the model's.
+    fn directory(&self, below: &str) -> Result<Vec<FileInfo>, Error> {
+        let served = &self.resolved.served;
+        let (listed, root) = if let Some((id, root)) = &served.logged {
+            (self.client.list_logged(id, &join(root, below)), root.as_str())
+        } else if let Some((id, root)) = &served.run {
+            (self.client.list_run(id, &join(root, below)), root.as_str())
+        } else {
+            let root = self.proxied.as_deref().unwrap_or_default();
+            let names = self.proxy().list_proxied(&join(root, below)).map(|mut files| {
+                // Names only; the others give whole paths.
+                for file in &mut files {
+                    file.path = join(&join(root, below), &file.path);
+                }
+                files
+            });
+            (names, root)
+        };
+        let listed = listed.map_err(|error| {
+            self.client.explain(format!("cannot list '{}'", self.resolved.uri), error)
+        })?;
+        let here = join(root, below);
+        let mut files = Vec::with_capacity(listed.len());
+        for mut file in listed {
+            // Some stores list the directory itself among its content.
+            if file.path == "." || file.path.trim_end_matches('/') == here {
+                continue;
+            }
+            file.path = strictly_below(&file.path, &here)
+                .map(|name| join(below, name))
+                .ok_or_else(|| {
+                    let path = file.path.escape_debug();
+                    Error::broken(format!("listed path '{path}' is not in directory '{here}'"))
+                })?;
+            files.push(file);
+        }
+        Ok(files)
+    }
+}
+
+impl Source for Served<'_> {
+    fn list(&self) -> Result<Vec<Entry>, Error> {
+        let mut files = Vec::new();
+        let mut level = vec![String::new()];
+        for depth in 0.. {
+            if depth > MAX_DEPTH || files.len() + level.len() > MAX_ENTRIES {
+                return Err(Error::broken(format!(
+                    "the listing of '{}' has no end",
+                    self.resolved.uri
+                )));
+            }
+            let listed = transport::for_each(level, LISTERS, |below| self.directory(&below))?;
+            let (below, found): (Vec<_>, Vec<_>) =
+                listed.into_iter().flatten().partition(|file| file.is_dir);
+            files.extend(found);
+            level = below.into_iter().map(|file| file.path).collect();
+            if level.is_empty() {
+                break;
+            }
+        }
+        if files.is_empty() {
+            return Err(absent::artifacts(self.client, self.resolved));
+        }
+        let entry =
+            |file: FileInfo| Entry { path: file.path, size: file.file_size, ..Entry::default() };
+        Ok(files.into_iter().map(entry).collect())
+    }
+
+    fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {
+        let mut failure = None;
+        for route in self.routes(entry) {
+            match self.open_by(route, entry, resume) {
+                Ok(opened) => return Ok(opened),
+                // The store may be out of reach for us: it is told at the first byte.
+                Err(error)
+                    if is_no_route(&error)
+                        || route == Route::Presigned
+                            && resume.is_none()
+                            && (!error.is_transient() || error.status().is_none()) =>
+                {
+                    // Unavailable may mean just now.
+                    if error.status() != Some(503) {
+                        self.missing.add(route);
+                    }
+                    failure.get_or_insert(error);
+                }
+                Err(error) => return Err(self.refused(entry, error)),
+            }
+        }
+        Err(match failure {
+            Some(error) => self.refused(entry, error),
+            None => Error::broken("the server has no route to the files"),
+        })
+    }
+
+    /// A logged model never changes. What lies in a run may be written again:
+    /// its file is asked for one byte, and for what it is called.
+    fn is_still(&self, entry: &Entry, validator: Option<&str>) -> bool {
+        if self.resolved.served.logged.is_some() || entry.size == Some(0) {
+            return true;
+        }
+        let Some(validator) = validator else { return false };
+        self.routes(entry).into_iter().any(|route| {
+            let answer = retry(&self.retries(), || match self.url(route, entry) {
+                Some((client, url)) => client.look(&url, validator),
+                None => self.open_presigned(entry, Some("bytes=0-0")),
+            });
+            match answer {
+                Ok(answer) => validator_of(&answer).as_deref() == Some(validator),
+                Err(error) => error.status() == Some(304),
+            }
+        })
+    }
+
+    fn retries(&self) -> Policy {
+        self.client.retries()
+    }
+}
+
+impl Served<'_> {
+    fn open_by(
+        &self,
+        route: Route,
+        entry: &Entry,
+        resume: Option<&Resume>,
+    ) -> Result<Opened, HttpError> {
+        let open = |resume: Option<&Resume>| {
+            let Some((client, url)) = self.url(route, entry) else {
+                let range = resume.map(|resume| format!("bytes={}-", resume.offset));
+                return self.open_presigned(entry, range.as_deref());
+            };
+            client.open(&url, resume.map(|resume| (resume.offset, resume.validator.as_str())))
+        };
+        match opened(open(resume)?, resume) {
+            Some(opened) => Ok(opened),
+            // Another part, or a part of something else.
+            None => open(None).map(whole),
+        }
+    }
+
+    fn refused(&self, entry: &Entry, error: HttpError) -> Error {
+        let refused = error.status().is_some_and(|status| matches!(status, 400 | 404 | 500));
+        let error = self.client.explain(format!("cannot download '{}'", entry.path), error);
+        if refused && entry.path.contains(['#', '%']) {
+            return error.hinted(
+                "MLflow's servers cannot serve names with '#' or '%'; \
+                 copy the directory from the store and give that",
+            );
+        }
+        error
+    }
+}
+
+/// The rest of a path in a directory: one component.
+fn strictly_below<'a>(path: &'a str, directory: &str) -> Option<&'a str> {
+    let rest = match directory {
+        "" => path,
+        _ => path.strip_prefix(directory)?.strip_prefix('/')?,
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    (!matches!(rest, "" | "." | "..") && !rest.contains('/')).then_some(rest)
+}
