@@ -37,6 +37,7 @@ pub(crate) fn connect(
     };
     match target {
         Target::Server(server) => {
+            spec.tracking_uri = Some(server.to_string());
             let options = Options::from_env(&flags(args)?, &server, settings::env)?;
             Ok(Some(Tracking::server(Client::new(server, options)?)))
         }

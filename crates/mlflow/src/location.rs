@@ -107,7 +107,9 @@ fn file(rest: &str, uri: &str) -> Result<Location, Error> {
     if path.is_empty() {
         return Err(Error::usage(format!("'{uri}' has no path"), "write file:///absolute/path"));
     }
-    Ok(Location::Local(path.into()))
+    // A relative one that begins like a URI must not be shown as one.
+    let path = PathBuf::from(path);
+    Ok(Location::Local(if path.is_relative() { PathBuf::from(".").join(path) } else { path }))
 }
 
 fn storage(rest: &str, uri: &str) -> Result<Location, Error> {
@@ -176,6 +178,7 @@ mod tests {
         assert_eq!(shown("rel/a:b"), "rel/a:b");
         assert_eq!(shown("file:///srv/a%20b"), "/srv/a b");
         assert_eq!(shown("file:/srv/x"), "/srv/x");
+        assert_eq!(shown("file:runs:/x"), "./runs:/x");
         assert_eq!(shown("file://localhost/srv/x"), "/srv/x");
         assert_eq!(shown("gs://b/p/q/"), "gs://b/p/q");
         assert_eq!(shown("mlflow-artifacts:/1/r/artifacts"), "mlflow-artifacts:/1/r/artifacts");

@@ -8,7 +8,6 @@ use url::Url;
 use crate::encode::path_segments;
 use crate::error::Error;
 use crate::login::Credentials;
-use crate::tracking_uri::shown;
 
 pub(crate) const PROXY_ROUTE: &str = "/api/2.0/mlflow-artifacts/artifacts";
 
@@ -22,7 +21,7 @@ pub struct Server {
 
 impl Server {
     pub(crate) fn parse(uri: &str) -> Result<Self, Error> {
-        let safe = shown(uri);
+        let safe = transport::without_secrets(uri);
         let bad = |why: &str| {
             Error::usage(
                 format!("tracking URI '{safe}' {why}"),

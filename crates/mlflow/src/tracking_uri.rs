@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf, absolute};
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
+use transport::without_secrets as shown;
 
 use crate::error::Error;
 use crate::location::{Location, split_scheme};
@@ -40,8 +41,8 @@ impl TrackingUri {
         let Some((scheme, rest)) = split_scheme(uri) else { return files(Path::new(uri)) };
         match scheme.to_ascii_lowercase().as_str() {
             "http" | "https" => Server::parse(uri).map(Target::Server),
-            "file" => match uri.parse::<Location>()? {
-                Location::Local(path) => files(&path),
+            "file" => match uri.parse::<Location>() {
+                Ok(Location::Local(path)) => files(&path),
                 _ => Err(unsupported(&shown(uri), scheme)),
             },
             // Also as `sqlite+pysqlite`: how Python reads it does not matter.
@@ -161,16 +162,6 @@ impl Display for StoreUri {
             Self::Sqlite(path) => write!(f, "sqlite:///{}", path.display()),
         }
     }
-}
-
-/// A store's address may hold a password in the middle, as databases' do.
-pub(crate) fn shown(uri: &str) -> String {
-    let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
-    let (authority, path) = rest.find(['/', '?', '#']).map_or((rest, ""), |at| rest.split_at(at));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    // A password with an unescaped slash in it puts the @ into the path.
-    let path = path.rsplit_once('@').map_or(path, |(_, rest)| rest);
-    format!("{scheme}://{host}{}", path.split(['?', '#']).next().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -30,15 +30,23 @@ pub fn may_carry_credentials(url: &str) -> bool {
 /// The URL without what must not be shown: user, password, and the values of
 /// the query, where upload sessions and signatures are.
 pub fn redact(url: &str) -> String {
-    let Ok(mut parsed) = Url::parse(url) else {
-        return url.split(['?', '@']).next().unwrap_or_default().to_owned();
-    };
+    let parsed = Url::parse(url).ok().filter(|parsed| !parsed.cannot_be_a_base());
+    let Some(mut parsed) = parsed else { return without_secrets(url) };
     // Both fail only where a URL can have no user.
     let _ = parsed.set_username("");
     let _ = parsed.set_password(None);
     parsed.set_query(None);
     parsed.set_fragment(None);
     parsed.into()
+}
+
+/// The same for what is no URL: a password that should have been encoded may
+/// hold anything, so all that is before the last `@` goes.
+pub fn without_secrets(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
 }
 
 #[cfg(test)]
@@ -85,5 +93,7 @@ mod tests {
     fn secrets_do_not_show() {
         assert_eq!(redact("http://u:p@h:1/a%2Fb?upload_id=s#f"), "http://h:1/a%2Fb");
         assert_eq!(redact("not a url?token=s"), "not a url");
+        assert_eq!(redact("http://u:p/?#@h:x/a?b"), "http://h:x/a");
+        assert_eq!(redact("x://u:p@"), "x://");
     }
 }

@@ -17,7 +17,7 @@ pub use agent::{agent, agent_with, silence};
 pub use answer::{Answer, no_answer, success};
 pub use checksum::{Crc32c, Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};
-pub use host::{is_link_local, is_loopback, may_carry_credentials, redact};
+pub use host::{is_link_local, is_loopback, may_carry_credentials, redact, without_secrets};
 pub use parallel::for_each;
 pub use rate::{NoRate, Paced, Rate, bytes_of, limit_rate, pace};
 pub use retry::{Policy, Transient, retry, retry_moving};
