@@ -2,22 +2,22 @@
 
 use std::fmt::{self, Display};
 use std::io::Read;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{OnceLock, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use transport::{HttpError, MAX_ERROR_BODY, Policy, may_carry_credentials, no_answer, retry};
 use ureq::http::Response;
 use ureq::http::header::{
-    AUTHORIZATION, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, RETRY_AFTER, SERVER,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, RETRY_AFTER, SERVER,
 };
 use ureq::{Agent, Body};
 
 use crate::advice;
 use crate::encode::with_query;
 use crate::error::Error;
-use crate::login::{Credentials, Login, Options};
+use crate::login::{Credentials, Options, Session};
 use crate::server::Server;
 
 /// A listing of 100,000 files is some 10 MB.
@@ -37,19 +37,15 @@ pub(crate) enum Software {
 pub struct Client {
     pub(crate) server: Server,
     agent: Agent,
-    options: Options,
-    /// As it was last asked for.
-    credentials: RwLock<Option<Credentials>>,
+    session: Session,
     policy: Policy,
     software: OnceLock<Software>,
     answered: AtomicBool,
 }
 
 impl Client {
-    pub fn new(server: Server, mut options: Options) -> Result<Self, Error> {
-        if let (Login::None, Some(userinfo)) = (&options.login, server.userinfo()) {
-            options.login = Login::Fixed(userinfo.clone());
-        }
+    pub fn new(server: Server, options: Options) -> Result<Self, Error> {
+        let options = options.or_by_uri(&server);
         let url = server.to_string();
         if !options.is_anonymous()
             && !options.allow_http_credentials
@@ -60,21 +56,10 @@ impl Client {
                 "use https, or allow it for this server with --allow-http-credentials",
             ));
         }
-        if options
-            .workspace
-            .as_ref()
-            .is_some_and(|name| !name.bytes().all(|b| b.is_ascii_graphic()))
-        {
-            return Err(Error::usage(
-                "the name of the MLflow workspace holds characters that no workspace has",
-                "set MLFLOW_WORKSPACE to the workspace's name",
-            ));
-        }
         Ok(Self {
             agent: transport::agent_with(&url, options.tls.config(&url)?),
-            credentials: RwLock::new(options.login.credentials()?),
+            session: Session::begin(options)?,
             server,
-            options,
             policy: Policy::from_env(),
             software: OnceLock::new(),
             answered: AtomicBool::new(false),
@@ -85,13 +70,17 @@ impl Client {
     /// is the same host.
     pub(crate) fn elsewhere(&self, server: Server) -> Result<Self, Error> {
         let own = server.same_origin(&self.server);
-        let options = if own { self.options.clone() } else { self.options.for_strangers() };
+        let options = if own {
+            self.session.options().clone()
+        } else {
+            self.session.options().for_strangers()
+        };
         Self::new(server, options)
     }
 
     /// What speaks to a store behind the server: as we trust, and without a name.
     pub(crate) fn stranger(&self, url: &str) -> Result<Agent, HttpError> {
-        let tls = self.options.for_strangers().tls.config(url);
+        let tls = self.session.options().for_strangers().tls.config(url);
         let tls = tls.map_err(|error| HttpError::unreadable("GET", url, &error))?;
         Ok(transport::agent_with(url, tls))
     }
@@ -103,7 +92,7 @@ impl Client {
     ) -> Result<T, HttpError> {
         let url = self.server.url(&with_query(route, query));
         retry(&self.policy(), || {
-            let send = |login: Option<&_>| self.dress(self.agent.get(&url), login).call();
+            let send = |login: Option<&_>| self.session.dress(self.agent.get(&url), login).call();
             json("GET", &url, self.send("GET", &url, send)?)
         })
     }
@@ -116,13 +105,15 @@ impl Client {
     ) -> Result<T, HttpError> {
         let url = self.server.url(route);
         retry(&self.policy(), || {
-            let send = |login: Option<&_>| self.dress(self.agent.post(&url), login).send_json(body);
+            let send = |login: Option<&_>| {
+                self.session.dress(self.agent.post(&url), login).send_json(body)
+            };
             json("POST", &url, self.send("POST", &url, send)?)
         })
     }
 
     pub(crate) fn head(&self, url: &str) -> Result<Response<Body>, HttpError> {
-        self.send("HEAD", url, |login| self.dress(self.agent.head(url), login).call())
+        self.send("HEAD", url, |login| self.session.dress(self.agent.head(url), login).call())
     }
 
     /// A file's content, from an offset on if it is still what `validator`
@@ -133,7 +124,7 @@ impl Client {
         from: Option<(u64, &str)>,
     ) -> Result<Response<Body>, HttpError> {
         self.send("GET", url, |login| {
-            let mut request = self.dress(self.agent.get(url), login);
+            let mut request = self.session.dress(self.agent.get(url), login);
             if let Some((offset, validator)) = from {
                 request =
                     request.header(RANGE, format!("bytes={offset}-")).header(IF_RANGE, validator);
@@ -148,7 +139,7 @@ impl Client {
     pub(crate) fn look(&self, url: &str, validator: &str) -> Result<Response<Body>, HttpError> {
         let name = if validator.starts_with('"') { IF_NONE_MATCH } else { IF_MODIFIED_SINCE };
         self.send("GET", url, |login| {
-            let request = self.dress(self.agent.get(url), login).header(RANGE, "bytes=0-0");
+            let request = self.session.dress(self.agent.get(url), login).header(RANGE, "bytes=0-0");
             request.header(&name, validator).call()
         })
     }
@@ -183,23 +174,6 @@ impl Client {
         self.policy
     }
 
-    fn dress<B>(
-        &self,
-        mut request: ureq::RequestBuilder<B>,
-        login: Option<&Credentials>,
-    ) -> ureq::RequestBuilder<B> {
-        if let Some(credentials) = login {
-            request = request.header(AUTHORIZATION, credentials.header());
-        }
-        if let Some(workspace) = &self.options.workspace {
-            request = request.header("X-MLFLOW-WORKSPACE", workspace);
-        }
-        for header in &self.options.headers {
-            request = request.header(&header.name, header.value());
-        }
-        request
-    }
-
     /// Sends a request; once more where the login may just have grown old.
     fn send(
         &self,
@@ -207,37 +181,13 @@ impl Client {
         url: &str,
         send: impl Fn(Option<&Credentials>) -> Result<Response<Body>, ureq::Error>,
     ) -> Result<Response<Body>, HttpError> {
-        let used = self.credentials();
-        let answer = self.answer(method, url, send(used.as_ref()));
-        match answer {
-            Err(error) if error.status() == Some(401) && self.renew(used.as_ref()) => {
-                self.answer(method, url, send(self.credentials().as_ref()))
+        let used = self.session.credentials();
+        match self.answer(method, url, send(used.as_ref())) {
+            Err(error) if error.status() == Some(401) && self.session.renew(used.as_ref()) => {
+                self.answer(method, url, send(self.session.credentials().as_ref()))
             }
             answer => answer,
         }
-    }
-
-    fn credentials(&self) -> Option<Credentials> {
-        self.credentials.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether there is another login than the one that was refused: somebody
-    /// beside us may have asked for it already.
-    fn renew(&self, refused: Option<&Credentials>) -> bool {
-        if !self.options.login.is_renewable() {
-            return false;
-        }
-        let mut current = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref() == refused {
-            match self.options.login.credentials() {
-                Ok(fresh) => *current = fresh,
-                Err(error) => {
-                    log::warn!("{error}");
-                    return false;
-                }
-            }
-        }
-        current.as_ref() != refused
     }
 
     /// Success, or what the server said instead.
@@ -279,7 +229,7 @@ impl Client {
     }
 
     fn advice(&self, error: &HttpError) -> Option<String> {
-        advice::on(error, &self.server, self.options.is_anonymous())
+        advice::on(error, &self.server, self.session.options().is_anonymous())
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Sqlite {
     path: PathBuf,
     roots: Vec<PathBuf>,
     connection: Mutex<Connection>,
-    /// Since 3.10 or so each registered model is in a workspace.
+    /// In newer databases each registered model is in one.
     workspace: Option<String>,
     /// Since 3.0.
     logged_models: bool,

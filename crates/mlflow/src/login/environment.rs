@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use ureq::http::header::AUTHORIZATION;
-
 use super::{Credentials, Header, Login, Options, Tls, ini, netrc};
 use crate::error::Error;
 use crate::server::Server;
@@ -63,7 +61,7 @@ impl<E: Fn(&str) -> Option<String>> Finder<'_, E> {
         if let Some(command) = &flags.token_command {
             return Ok(Login::Command(command.clone()));
         }
-        if flags.headers.iter().any(|header| header.name == AUTHORIZATION) {
+        if flags.headers.iter().any(Header::is_authorization) {
             return Ok(Login::None);
         }
         if let Some(userinfo) = server.userinfo() {
@@ -241,7 +239,13 @@ mod tests {
         let command = Flags { token_command: Some("x".into()), ..Flags::default() };
         assert_eq!(login(&command), Login::Command("x".into()));
         let headers = Header::parse("authorization: Custom x").unwrap();
-        assert_eq!(login(&Flags { headers, ..Flags::default() }), Login::None);
+        let flags = Flags { headers, ..Flags::default() };
+        assert_eq!(login(&flags), Login::None);
+        let server = Server::parse(uri).unwrap();
+        let other = Options::without_login(flags, |_| None).unwrap().or_by_uri(&server);
+        assert_eq!(other.login, Login::None, "one such header is enough");
+        let other = Options::default().or_by_uri(&server);
+        assert_eq!(other.login, Login::Fixed(Credentials::basic("u", "p")));
     }
 
     #[test]

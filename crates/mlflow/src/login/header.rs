@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use ureq::http::header::AUTHORIZATION;
 use ureq::http::{HeaderName, HeaderValue};
 
 use super::Secret;
@@ -34,6 +35,10 @@ impl Header {
         let value = value.trim();
         HeaderValue::from_str(value).map_err(|_| unusable("characters that no header has"))?;
         Ok(Self { name, value: Secret::new(value) })
+    }
+
+    pub(super) fn is_authorization(&self) -> bool {
+        self.name == AUTHORIZATION
     }
 
     pub(crate) fn value(&self) -> &str {

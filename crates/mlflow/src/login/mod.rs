@@ -7,6 +7,7 @@ mod environment;
 mod header;
 mod ini;
 mod netrc;
+mod session;
 mod tls;
 
 use std::path::{Path, PathBuf};
@@ -14,9 +15,11 @@ use std::path::{Path, PathBuf};
 pub(crate) use credentials::{Credentials, Secret};
 pub use environment::Flags;
 pub use header::Header;
+pub(crate) use session::Session;
 pub use tls::Tls;
 
 use crate::error::Error;
+use crate::server::Server;
 
 /// Where the header `Authorization` comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +80,19 @@ impl Options {
     /// Whether a request tells who asks.
     pub(crate) fn is_anonymous(&self) -> bool {
         !self.login.is_some() && self.headers.is_empty()
+    }
+
+    /// With the user in the server's address, where nobody else is.
+    #[must_use]
+    pub(crate) fn or_by_uri(mut self, server: &Server) -> Self {
+        if let Some(userinfo) = server.userinfo().filter(|_| !self.names_somebody()) {
+            self.login = Login::Fixed(userinfo.clone());
+        }
+        self
+    }
+
+    fn names_somebody(&self) -> bool {
+        self.login.is_some() || self.headers.iter().any(Header::is_authorization)
     }
 
     /// For a server that is not the one that all this was given for.
