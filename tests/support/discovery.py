@@ -341,7 +341,8 @@ def entry_problems(entry):
 
 
 def problems(entries):
-    for entry in entries:
+    # What a fault took away, nobody saw.
+    for entry in (entry for entry in entries if not entry.get("lost")):
         for problem in entry_problems(entry):
             what = f"{entry['method']} {unquote(entry['path'])}?{entry.get('query') or ''}"
             yield f"{what} -> {entry['status']}: {problem}"

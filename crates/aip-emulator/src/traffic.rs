@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, Bytes, HttpBody as _};
@@ -16,6 +17,8 @@ use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::connection::Connection;
+use crate::faults::Broken;
 use crate::registry;
 use crate::storage::{boundary, first_part};
 
@@ -43,14 +46,21 @@ pub(crate) async fn record(
     request: Request,
     next: Next,
 ) -> Response {
+    let connection = Connection::of(&request);
     let (parts, body) = request.into_parts();
     let mut line = describe(&parts);
     let kind = Kind::of(&parts);
     let seen = Seen::default();
+    let received = Arc::new(AtomicU64::new(0));
+    let body = counted(body, received.clone());
     let body = if kind == Kind::Content { body } else { tee(body, seen.clone()) };
     let answer = next.run(Request::from_parts(parts, body)).await;
     let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     line["requestBody"] = message(&kind, seen).await;
+    line["requestBytes"] = received.load(Ordering::Relaxed).into();
+    let is_reset = connection.is_some_and(|connection| connection.is_reset());
+    // Nobody sees it whole.
+    line["lost"] = (is_reset || answer.extensions().get::<Broken>().is_some()).into();
     line["status"] = answer.status().as_u16().into();
     line["responseHeaders"] = headers(answer.headers());
     let (parts, body) = answer.into_parts();
@@ -112,6 +122,18 @@ struct UploadParams {
 
 /// The beginning of a body, up to one byte more than is shown.
 type Seen = Arc<Mutex<Vec<u8>>>;
+
+/// How much of a body came, which is not what it promised where it broke off.
+fn counted(body: Body, received: Arc<AtomicU64>) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    Body::new(body.map_frame(move |frame| {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        received.fetch_add(length as u64, Ordering::Relaxed);
+        frame
+    }))
+}
 
 fn tee(body: Body, seen: Seen) -> Body {
     Body::new(body.map_frame(move |frame| {

@@ -85,8 +85,13 @@ async fn during_upload(
     answer
 }
 
+/// Marks an answer that nobody sees whole.
+#[derive(Clone)]
+pub(crate) struct Broken;
+
 async fn break_answer(armed: Armed, after: u64, request: Request, next: Next) -> Response {
-    let (parts, content) = next.run(request).await.into_parts();
+    let (mut parts, content) = next.run(request).await.into_parts();
+    parts.extensions.insert(Broken);
     let (content, _) = body::wrap(content, after, armed);
     Response::from_parts(parts, content)
 }
@@ -127,6 +132,7 @@ async fn changed(mut parts: Parts, content: Body, change: impl FnOnce(&mut Vec<u
     let mut bytes = to_bytes(content, usize::MAX).await.unwrap_or_default().to_vec();
     change(&mut bytes);
     parts.headers.remove(CONTENT_LENGTH);
+    parts.extensions.insert(Broken);
     Response::from_parts(parts, Body::from(bytes))
 }
 

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use crate::error::ApiError;
 use crate::state::App;
 use instruction::Instruction;
-pub(crate) use layer::inject;
+pub(crate) use layer::{Broken, inject};
 
 /// The tests that are armed, by number.
 #[derive(Clone, Default)]

@@ -45,6 +45,7 @@ struct Job {
     fields: Map<String, Value>,
 }
 
+#[derive(Clone)]
 struct Rewrite {
     job: Job,
     done: u64,
@@ -113,7 +114,8 @@ fn advance(
     let mut rewrite = if token.is_empty() {
         Rewrite { job: job.clone(), done: 0 }
     } else {
-        let known = table.all.remove(token).filter(|known| known.job == *job);
+        // It stays good: the answer that had the next one may be lost.
+        let known = table.all.get(token).filter(|known| known.job == *job).cloned();
         known.ok_or_else(|| invalid("The rewrite token is invalid.", "rewriteToken"))?
     };
     rewrite.done += job.step;
