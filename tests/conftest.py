@@ -1,7 +1,9 @@
 """What the tests are given."""
 
+import base64
 import json
 
+import google_crc32c
 import pytest
 
 from support import discovery
@@ -142,3 +144,13 @@ def local(tmp_path):
 def pipeline(outcome, emulator, bucket, local, unique):
     """The stages over that model and the shared emulator."""
     return Pipeline(outcome, emulator.env | local.env(bucket, unique))
+
+
+@pytest.fixture
+def crc32c():
+    """A file's sum, as Cloud Storage spells it."""
+
+    def sum_of(path):
+        return base64.b64encode(google_crc32c.Checksum(path.read_bytes()).digest()).decode()
+
+    return sum_of

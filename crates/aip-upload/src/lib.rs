@@ -1,16 +1,19 @@
 //! aip-upload: the bundle and the model's files into the bucket, the image into
 //! its registry.
 
+mod composite;
 mod image;
 mod plan;
+mod prune;
 mod put;
 mod send;
 mod state;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use stage::{Failure, Output, Process};
 
 use transport::Rate;
@@ -32,12 +35,15 @@ use image::ImageOptions;
 #[command(
     name = "aip-upload",
     version,
+    args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
   aip-upload --bucket acme-models <2-bundle.json >3-upload.json
   mlf-fetch models:/iris@champion | aip-bundle | aip-upload --bucket acme-models --route iris
   aip-upload --image-repository europe-west1-docker.pkg.dev/acme/models <2-bundle.json
-  aip-upload --dry-run <2-bundle.json"
+  aip-upload --dry-run <2-bundle.json
+  aip-upload verify <3-upload.json
+  aip-upload prune --document 3-upload.json"
 )]
 pub struct Args {
     /// Cloud Storage bucket, which must exist [env: production_bucket]
@@ -58,6 +64,11 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
 
+    /// Send files above 150 MiB in up to 32 parts at the same time, which the
+    /// service puts together; for lines on which one stream is slow
+    #[arg(long)]
+    parallel_composite: bool,
+
     /// Send no faster than RATE bytes a second, all files together, such as
     /// 500K or 20M (K, M and G are powers of 1024)
     #[arg(long, value_name = "RATE")]
@@ -74,6 +85,16 @@ pub struct Args {
 
     #[command(flatten)]
     image: ImageOptions,
+
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+/// Without a verb, the filter.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Verify(verify::Args),
+    Prune(Box<prune::Args>),
 }
 
 pub fn main() -> ExitCode {
@@ -81,7 +102,11 @@ pub fn main() -> ExitCode {
 }
 
 fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
-    put::run(process, args)
+    match &args.verb {
+        None => put::run(process, args),
+        Some(Verb::Verify(verb)) => verify::run(process, verb),
+        Some(Verb::Prune(verb)) => prune::run(process, verb),
+    }
 }
 
 #[cfg(test)]

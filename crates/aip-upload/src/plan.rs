@@ -3,13 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use deployment::{Deployment, Extra, File, Object, Upload};
-use gcp::storage::Insert;
+use gcp::storage::{GsUri, GsUriError, Insert, Rewrite};
 use stage::Failure;
+
+/// Where an object's content comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    File(PathBuf),
+    /// An object that the service copies; no byte comes here.
+    Object {
+        uri: GsUri,
+        generation: Option<u64>,
+    },
+}
 
 /// One file and the object it becomes.
 #[derive(Debug)]
 pub(crate) struct Item {
-    pub(crate) path: PathBuf,
+    pub(crate) source: Source,
     pub(crate) bucket: String,
     pub(crate) name: String,
     pub(crate) size: u64,
@@ -21,13 +32,36 @@ impl Item {
         format!("gs://{}/{}", self.bucket, self.name)
     }
 
-    /// The request for it; `replaces` is the generation that is there, or 0.
-    pub(crate) fn insert(&self, replaces: u64) -> Insert<'_> {
+    /// The bytes that must go over the line for it.
+    pub(crate) fn bytes_here(&self) -> u64 {
+        if matches!(self.source, Source::File(_)) { self.size } else { 0 }
+    }
+
+    /// The request for a file; `replaces` is the generation that is there, or 0.
+    pub(crate) fn insert<'a>(&'a self, path: &'a Path, replaces: u64) -> Insert<'a> {
         Insert {
             bucket: &self.bucket,
             name: &self.name,
-            content: &self.path,
+            content: path,
             start: 0,
+            size: self.size,
+            crc32c: &self.crc32c,
+            replaces,
+        }
+    }
+
+    /// The request for an object.
+    pub(crate) fn rewrite<'a>(
+        &'a self,
+        from: &'a GsUri,
+        generation: Option<u64>,
+        replaces: u64,
+    ) -> Rewrite<'a> {
+        Rewrite {
+            from,
+            generation,
+            bucket: &self.bucket,
+            name: &self.name,
             size: self.size,
             crc32c: &self.crc32c,
             replaces,
@@ -68,7 +102,7 @@ impl Plan {
                         .hint("aip-bundle sets both; run it again")
                 },
             )?;
-        let [root, model]: [gcp::storage::GsUri; 2] = [parse(&root)?, parse(&model)?];
+        let [root, model]: [GsUri; 2] = [parse(&root)?, parse(&model)?];
 
         let mut items = Vec::with_capacity(fetch.files.len() + 1);
         let sdist = Path::new(&bundle.sdist.path);
@@ -93,8 +127,9 @@ impl Plan {
     /// costs nothing; the service compares every byte.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         for item in &self.items {
-            let shown = item.path.display();
-            let found = std::fs::metadata(&item.path).map_err(|error| {
+            let Source::File(path) = &item.source else { continue };
+            let shown = path.display();
+            let found = std::fs::metadata(path).map_err(|error| {
                 Failure::failed(format!("cannot read '{shown}'"))
                     .cause(&error)
                     .hint("run mlf-fetch and aip-bundle again")
@@ -121,8 +156,8 @@ impl Plan {
     }
 }
 
-fn parse(uri: &str) -> Result<gcp::storage::GsUri, Failure> {
-    uri.parse().map_err(|error: gcp::storage::GsUriError| Failure::usage(error.to_string()))
+fn parse(uri: &str) -> Result<GsUri, Failure> {
+    uri.parse().map_err(|error: GsUriError| Failure::usage(error.to_string()))
 }
 
 /// The document may have been edited, so its paths are not trusted.
@@ -135,12 +170,25 @@ fn item(directory: &str, file: &File, bucket: &str, name: String) -> Result<Item
         return Err(Failure::input(format!("the path '{}' leaves its directory", file.path)));
     }
     Ok(Item {
-        path: Path::new(directory).join(&file.path),
+        source: source(directory, file)?,
         bucket: bucket.into(),
         name,
         size: file.size,
         crc32c: file.crc32c.clone(),
     })
+}
+
+/// A file that was left where it lies has an address instead of a directory.
+fn source(directory: &str, file: &File) -> Result<Source, Failure> {
+    let Some(uri) = &file.uri else {
+        return Ok(Source::File(Path::new(directory).join(&file.path)));
+    };
+    let uri: Option<GsUri> = uri.parse().ok().filter(|_| !file.crc32c.is_empty());
+    let uri = uri.ok_or_else(|| {
+        Failure::input(format!("the model's file '{}' is not on this machine", file.path))
+            .hint("fetch the whole model: mlf-fetch without --metadata-only")
+    })?;
+    Ok(Source::Object { uri, generation: file.generation })
 }
 
 #[cfg(test)]
@@ -154,5 +202,20 @@ mod tests {
             assert!(item("/d", &file(bad), "b", String::new()).is_err(), "{bad}");
         }
         assert!(item("/d", &file("a/b c/é"), "b", String::new()).is_ok());
+    }
+    #[test]
+    fn what_was_left_in_the_cloud_is_copied_there() {
+        let file = |uri: &str, crc32c: &str| File {
+            path: "x".into(),
+            crc32c: crc32c.into(),
+            uri: Some(uri.into()),
+            generation: Some(7),
+            ..File::default()
+        };
+        let found = source("/d", &file("gs://b/a/x", "AAAAAA==")).unwrap();
+        assert!(matches!(found, Source::Object { uri, generation: Some(7) } if uri.name == "a/x"));
+        for (uri, crc32c) in [("gs://b/a/x", ""), ("s3://b/x", "AAAAAA==")] {
+            assert!(source("/d", &file(uri, crc32c)).is_err(), "{uri}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use stage::{Failure, Output, Process, settings};
 
 use crate::Args;
 use crate::image::{self, Done, Job};
-use crate::plan::Plan;
+use crate::plan::{Plan, Source};
 use crate::{send, state};
 
 const STAGE: &str = "upload";
@@ -100,22 +100,29 @@ impl Put<'_> {
         send::extra(storage, plan, &there, args.delete_extra)?;
         let image = image.map(|job| job.run(process, Some((storage, plan, &there)))).transpose()?;
         let journal = state.and_then(|state| state::journal(state, &plan.prefix()));
-        let sender =
-            send::Sender { process, storage, plan, there: &there, journal: journal.as_ref() };
+        let sender = send::Sender {
+            process,
+            storage,
+            plan,
+            there: &there,
+            journal: journal.as_ref(),
+            in_parts: args.parallel_composite,
+        };
         let sent = sender.all(usize::from(args.jobs))?;
         if let Some(journal) = journal {
             journal.close();
         }
-        info!(
-            "{} of {} objects sent ({} bytes) to '{}'",
-            sent.count,
-            sent.objects.len(),
-            sent.bytes,
-            plan.prefix()
-        );
+        let all = sent.objects.len();
+        info!("{} of {all} objects sent ({} bytes) to '{}'", sent.count, sent.bytes, plan.prefix());
+        if sent.copied > 0 {
+            info!("{} of {all} objects copied within Cloud Storage", sent.copied);
+        }
         let mut upload = Upload { objects: sent.objects, ..plan.record() };
         upload.notes.insert("objectsSent".into(), json!(sent.count));
         upload.notes.insert("bytesSent".into(), json!(sent.bytes));
+        if sent.copied > 0 {
+            upload.notes.insert("objectsCopied".into(), json!(sent.copied));
+        }
         Ok((Some(upload), image))
     }
 }
@@ -142,7 +149,12 @@ fn with_their_extra(mut objects: Vec<Object>, before: &[Object]) -> Vec<Object> 
 
 fn dry(process: &Process, storage: &Storage, plan: &Plan) -> Upload {
     for item in &plan.items {
-        let request = storage.describe_insert(&item.insert(0));
+        let request = match &item.source {
+            Source::File(path) => storage.describe_insert(&item.insert(path, 0)),
+            Source::Object { uri, generation } => {
+                storage.describe_rewrite(&item.rewrite(uri, *generation, 0))
+            }
+        };
         process.would(&format!("{request} ({} bytes), unless it is there", item.size));
     }
     Upload { objects: plan.items.iter().map(|item| item.object(None)).collect(), ..plan.record() }

@@ -3,20 +3,25 @@
 use std::collections::HashMap;
 
 use deployment::{Kind, Object};
-use gcp::storage::{Journal, ObjectMeta, Storage};
+use gcp::storage::{GsUri, Journal, ObjectMeta, Storage};
 use log::{debug, info};
 use stage::{Failure, Process};
 
-use crate::plan::{Item, Plan};
+use crate::composite::{self, Composite};
+use crate::plan::{Item, Plan, Source};
 
 /// What was there before, by name.
 pub(crate) type There = HashMap<String, ObjectMeta>;
 
-#[derive(Debug)]
+/// What it took.
+#[derive(Debug, Default)]
 pub(crate) struct Sent {
     pub(crate) objects: Vec<Object>,
+    /// From this machine.
     pub(crate) count: usize,
     pub(crate) bytes: u64,
+    /// Within the service.
+    pub(crate) copied: usize,
 }
 
 /// One listing instead of a question for each file.
@@ -80,30 +85,70 @@ pub(crate) struct Sender<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) there: &'a There,
     pub(crate) journal: Option<&'a Journal>,
+    /// Whether large files go in parts.
+    pub(crate) in_parts: bool,
+}
+
+/// What one worker does at a time.
+enum Task<'a> {
+    Whole(&'a Item),
+    Part(&'a Composite<'a>, usize),
+}
+
+impl<'a> Composite<'a> {
+    fn parts(&'a self) -> impl Iterator<Item = Task<'a>> {
+        (0..self.count()).map(|index| Task::Part(self, index))
+    }
+}
+
+impl Task<'_> {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Whole(item) => item.size,
+            Self::Part(composite, index) => composite.part_size(*index),
+        }
+    }
 }
 
 impl<'a> Sender<'a> {
     /// Sends what differs, the largest first, so that none is left to go alone.
     pub(crate) fn all(&self, jobs: usize) -> Result<Sent, Failure> {
-        let Self { process, plan, there, .. } = *self;
-        let mut different: Vec<_> =
+        let Self { process, plan, .. } = *self;
+        let different: Vec<_> =
             plan.items.iter().filter(|item| self.same(item).is_none()).collect();
-        different.sort_by_key(|item| std::cmp::Reverse(item.size));
         let bytes = different.iter().map(|item| item.size).sum();
-        let count = different.len();
-        let progress = process.progress(format!("to {}", plan.prefix()), bytes).of_files(count);
-        let written = transport::for_each(different, jobs, |item| {
-            let replaces = there.get(&item.name).map_or(0, |object| object.generation);
-            let object = self.write(item, replaces, &|sent| progress.advance(sent))?;
-            progress.file_done();
-            debug!("wrote {} (generation {})", item.uri(), object.generation);
-            Ok::<_, Failure>((item.name.clone(), object))
-        })?;
-        let written: There = written.into_iter().collect();
+        let progress = process.progress(format!("to {}", plan.prefix()), bytes);
+        let progress = progress.of_files(different.len());
+        let composites = composite::begin(self, &different)?;
+        let mut tasks: Vec<_> = composites.iter().flat_map(Composite::parts).collect();
+        let whole = different.iter().filter(|item| !composites.iter().any(|c| c.is_of(item)));
+        tasks.extend(whole.map(|item| Task::Whole(item)));
+        tasks.sort_by_key(|task| std::cmp::Reverse(task.size()));
+        let advance = |sent| progress.advance(sent);
+        let written = transport::for_each(tasks, jobs, |task| {
+            let (item, object) = match task {
+                Task::Whole(item) => (item, Some(self.write(item, &advance)?)),
+                Task::Part(composite, index) => (composite.item, composite.send(index, &advance)?),
+            };
+            if let Some(object) = &object {
+                progress.file_done();
+                debug!("wrote {} (generation {})", item.uri(), object.generation);
+            }
+            Ok::<_, Failure>(object.map(|object| (item.name.clone(), object)))
+        });
+        composite::end(self, &composites, written.as_ref().err());
+        let written: There = written?.into_iter().flatten().collect();
         let now = |item: &Item| written.get(&item.name).or_else(|| self.same(item));
         let objects =
             plan.items.iter().map(|item| item.object(now(item).map(|object| object.generation)));
-        Ok(Sent { objects: objects.collect(), count, bytes })
+        let here = different.iter().filter(|item| matches!(item.source, Source::File(_)));
+        let count = here.count();
+        Ok(Sent {
+            objects: objects.collect(),
+            count,
+            bytes: different.iter().map(|item| item.bytes_here()).sum(),
+            copied: different.len() - count,
+        })
     }
 
     /// The object that is there, if it has this content.
@@ -111,26 +156,54 @@ impl<'a> Sender<'a> {
         self.there.get(&item.name).filter(|object| object.holds(item.size, &item.crc32c))
     }
 
-    fn write(
-        &self,
-        item: &Item,
-        replaces: u64,
-        sent: &(dyn Fn(u64) + Sync),
-    ) -> Result<ObjectMeta, Failure> {
-        self.storage.insert(&item.insert(replaces), self.journal, sent).map_err(|error| {
-            let status = error.status();
-            // The service's word for content that is not what was announced.
-            let mismatch = error.to_string().contains("doesn't match calculated");
-            let failure = Failure::from(error).context(format!("cannot write '{}'", item.uri()));
-            match status {
-                Some(400) if mismatch => failure.of(Kind::Failed).hint(format!(
-                    "'{}' may have changed since it was fetched; run mlf-fetch and aip-bundle again",
-                    item.path.display()
-                )),
-                Some(412) => failure
-                    .hint("someone else has written it meanwhile; look at it, then run it again"),
-                _ => failure,
+    /// The generation that is there, or 0.
+    pub(crate) fn replaces(&self, item: &Item) -> u64 {
+        self.there.get(&item.name).map_or(0, |object| object.generation)
+    }
+
+    fn write(&self, item: &Item, sent: &(dyn Fn(u64) + Sync)) -> Result<ObjectMeta, Failure> {
+        let replaces = self.replaces(item);
+        match &item.source {
+            Source::File(path) => {
+                let insert = item.insert(path, replaces);
+                let written = self.storage.insert(&insert, self.journal, sent);
+                written.map_err(|error| not_written(item, error))
             }
-        })
+            Source::Object { uri, generation } => {
+                let rewrite = item.rewrite(uri, *generation, replaces);
+                let copied = self.storage.rewrite(&rewrite, sent);
+                copied.map_err(|error| not_copied(item, uri, error))
+            }
+        }
+    }
+}
+
+pub(crate) fn not_written(item: &Item, error: gcp::Error) -> Failure {
+    let status = error.status();
+    // The service's word for content that is not what was announced.
+    let mismatch = error.to_string().contains("doesn't match calculated");
+    let failure = Failure::from(error).context(format!("cannot write '{}'", item.uri()));
+    match status {
+        Some(400) if mismatch => failure.of(Kind::Failed).hint(
+            "the file may have changed since it was fetched; run mlf-fetch and aip-bundle again",
+        ),
+        Some(412) => {
+            failure.hint("someone else has written it meanwhile; look at it, then run it again")
+        }
+        _ => failure,
+    }
+}
+
+fn not_copied(item: &Item, from: &GsUri, error: gcp::Error) -> Failure {
+    let status = error.status();
+    let failure = Failure::from(error).context(format!("cannot copy '{from}' to '{}'", item.uri()));
+    match status {
+        Some(404 | 412) => failure.hint(
+            "one of the two has been written since it was looked at; run mlf-fetch, aip-bundle \
+             and this again",
+        ),
+        Some(403) => failure
+            .hint(format!("grant the caller roles/storage.objectViewer on gs://{}", from.bucket)),
+        _ => failure,
     }
 }

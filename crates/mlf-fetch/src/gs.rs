@@ -61,6 +61,7 @@ impl Source for Gs {
                 .as_deref()
                 .and_then(|text| text.parse().ok())
                 .unwrap_or_default(),
+            created: None,
         };
         let offset = resume.map_or(0, |resume| resume.offset);
         let content = self

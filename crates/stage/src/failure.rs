@@ -52,6 +52,10 @@ impl Failure {
         self
     }
 
+    pub fn is(&self, kind: Kind) -> bool {
+        self.status == exit_status(kind)
+    }
+
     /// Puts `message` in front: what could not be done because of this.
     #[must_use]
     pub fn context(mut self, message: impl Into<String>) -> Self {

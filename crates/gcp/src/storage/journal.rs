@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use transport::{Crc32c, Digest};
@@ -72,6 +73,20 @@ impl Journal {
             file,
             note: None,
         })
+    }
+
+    /// Notes something of the run's own, under a name.
+    pub fn note(&self, name: &str, value: &impl Serialize) -> io::Result<()> {
+        write(&self.directory.join(format!("{name}.json")), value)
+    }
+
+    pub fn noted<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let bytes = fs::read(self.directory.join(format!("{name}.json"))).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    pub fn forget(&self, name: &str) {
+        let _ = fs::remove_file(self.directory.join(format!("{name}.json")));
     }
 
     /// Forgets what is of no use any more, and the directory with the last note.
@@ -200,7 +215,7 @@ impl Slot {
 }
 
 /// Whole or not at all, and for its owner alone, as temporary files are.
-fn write(path: &Path, note: &Note) -> io::Result<()> {
+fn write(path: &Path, note: &impl Serialize) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(directory)?;
     file.write_all(&serde_json::to_vec(note)?)?;

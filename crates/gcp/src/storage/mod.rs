@@ -5,12 +5,14 @@
 //! discovery document storage.v1.
 
 mod call;
+mod compose;
 mod content;
 mod download;
 mod header;
 mod journal;
 mod object;
 mod resumable;
+mod rewrite;
 mod upload;
 mod uri;
 
@@ -21,9 +23,11 @@ use ureq::Agent;
 
 use crate::{Credentials, Error};
 
+pub use compose::{Bucket, MAX_PARTS};
 pub use header::{Header, HeaderError};
 pub use journal::Journal;
 pub use object::ObjectMeta;
+pub use rewrite::Rewrite;
 pub use upload::Insert;
 pub use uri::{GsUri, GsUriError};
 
@@ -53,14 +57,25 @@ impl Storage {
 
     /// The objects whose names begin with `prefix`, all pages.
     pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectMeta>, Error> {
+        self.list_with(bucket, prefix, "items(name,size,crc32c,generation),nextPageToken")
+    }
+
+    /// The same, with the time at which each was written.
+    pub fn list_dated(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectMeta>, Error> {
+        let fields = "items(name,size,crc32c,generation,timeCreated),nextPageToken";
+        self.list_with(bucket, prefix, fields)
+    }
+
+    fn list_with(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        fields: &str,
+    ) -> Result<Vec<ObjectMeta>, Error> {
         let mut objects = Vec::new();
         let mut page_token: Option<String> = None;
         loop {
-            let mut query = vec![
-                ("prefix", prefix),
-                ("maxResults", "1000"),
-                ("fields", "items(name,size,crc32c,generation),nextPageToken"),
-            ];
+            let mut query = vec![("prefix", prefix), ("maxResults", "1000"), ("fields", fields)];
             if let Some(token) = &page_token {
                 query.push(("pageToken", token));
             }

@@ -1,5 +1,7 @@
 //! What the service says of an object.
 
+use std::time::SystemTime;
+
 use serde_json::Value;
 use transport::HttpError;
 
@@ -10,6 +12,8 @@ pub struct ObjectMeta {
     /// Base64 of four big-endian bytes.
     pub crc32c: String,
     pub generation: u64,
+    /// Known where it was asked for.
+    pub created: Option<SystemTime>,
 }
 
 impl ObjectMeta {
@@ -19,7 +23,9 @@ impl ObjectMeta {
         let number = |key: &str| text(key).and_then(|text| text.parse().ok());
         match (text("name"), number("size"), text("crc32c"), number("generation")) {
             (Some(name), Some(size), Some(crc32c), Some(generation)) => {
-                Ok(Self { name: name.into(), size, crc32c: crc32c.into(), generation })
+                let created = text("timeCreated");
+                let created = created.and_then(|time| humantime::parse_rfc3339(time).ok());
+                Ok(Self { name: name.into(), size, crc32c: crc32c.into(), generation, created })
             }
             _ => Err(HttpError::unreadable(
                 method,

@@ -1,0 +1,81 @@
+"""Large files in parts, which the service puts together."""
+
+import json
+import time
+
+import pytest
+
+from support.pipeline import Pipeline
+from test_upload_resume import Upload, arm, until  # noqa: F401
+
+SIZE = (200 << 20) + 7
+
+
+@pytest.fixture
+def upload(outcome, own_emulator, local, env):
+    upload = Upload(outcome, own_emulator, local, env)
+    with open(upload.file, "wb") as file:
+        for _ in range(SIZE >> 20):
+            file.write(b"0123456789abcdef" * 65536)
+        file.write(b"7" * (SIZE & 0xFFFFF))
+    upload.bundle()
+    return upload
+
+
+def names(upload):
+    _, found = upload.emulator.call("GET", "/storage/v1/b/large/o?prefix=route/v1/")
+    return [item["name"].removeprefix("route/v1/") for item in found.get("items", [])]
+
+
+def whole(upload, crc32c):
+    live = upload.content()
+    assert (live["size"], live["crc32c"]) == (str(SIZE), crc32c(upload.file))
+    assert not [name for name in names(upload) if name.startswith(".parts")], "parts stay behind"
+
+
+def test_in_parts(upload, crc32c):
+    upload.finish("--parallel-composite")
+    whole(upload, crc32c)
+    assert upload.content()["componentCount"] == 7
+    assert not upload.notes()
+
+
+def test_without_the_flag_it_goes_whole(upload, crc32c):
+    upload.finish()
+    whole(upload, crc32c)
+    assert "componentCount" not in upload.content()
+
+
+@pytest.mark.parametrize("args", [["--parallel-composite"], []], ids=["parts", "whole"])
+def test_killed_and_run_again(upload, crc32c, args):
+    process = upload.start("--parallel-composite", "--limit-rate", "300M")
+    until(lambda: len([n for n in names(upload) if n.startswith(".parts")]) >= 1, timeout=20)
+    process.kill()
+    process.communicate()
+    assert upload.content() is None
+    upload.finish(*args)
+    whole(upload, crc32c)
+
+
+def test_a_part_that_fails_leaves_nothing(upload):
+    arm(upload.emulator, ["return-403"], "storage.objects.compose")
+    failed = upload.outcome(
+        "aip-upload", "--parallel-composite", stdin=upload.pipeline.documents["bundle"],
+        env=upload.env,
+    )
+    assert (failed.status, failed.stdout) == (4, "")
+    assert upload.content() is None
+    assert not [name for name in names(upload) if name.startswith(".parts")]
+
+
+def test_buckets_in_which_parts_cost_something(upload, outcome, crc32c):
+    for name, more in [
+        ("cold", {"storageClass": "NEARLINE"}),
+        ("kept", {"retentionPolicy": {"retentionPeriod": "60"}}),
+    ]:
+        upload.emulator.call("POST", "/storage/v1/b?project=p", {"name": name} | more)
+        done = outcome(
+            "aip-upload", "--parallel-composite", "--bucket", name,
+            stdin=upload.pipeline.documents["bundle"], env=upload.env,
+        )
+        assert done.status == 0 and "go in one piece" in done.stderr, done.stderr

@@ -1,0 +1,265 @@
+"""An upload that is killed goes on in another process."""
+
+import json
+import random
+import signal
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from support.pipeline import Pipeline
+from support.places import tool
+
+SIZE = (48 << 20) + 1
+# What the service keeps of a request that breaks off ends at a multiple of this.
+QUANTUM = 256 << 10
+
+
+class Upload:
+    """One large file that is not there yet, and the tool that sends it."""
+
+    def __init__(self, outcome, emulator, local, env):
+        self.emulator, self.outcome, self.base_env = emulator, outcome, env
+        self.env = emulator.env | local.env(emulator.make_bucket("large"), "m")
+        self.pipeline = Pipeline(outcome, self.env)
+        self.pipeline.run(last="upload")
+        self.file = local.directory / "large.bin"
+        self.file.write_bytes(random.Random(1).randbytes(SIZE))
+        self.bundle()
+        self.state = local.directory.parent / "work/state/upload"
+
+    def bundle(self):
+        document = self.pipeline.run(last="bundle")
+        # What is sent: mlf-fetch keeps models of its own.
+        self.sent = Path(document["stages"]["bundle"]["modelDirectory"]) / "large.bin"
+
+    def start(self, *args):
+        process = subprocess.Popen(
+            [tool("aip-upload"), *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env=self.base_env | self.env, text=True,
+        )
+        process.stdin.write(self.pipeline.documents["bundle"])
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def finish(self, *args):
+        """Runs it to its end; the document."""
+        done = self.outcome(
+            "aip-upload", *args, stdin=self.pipeline.documents["bundle"], env=self.env
+        )
+        assert done.status == 0, done.stderr
+        return json.loads(done.stdout), done
+
+    def content(self):
+        """What is live, or nothing."""
+        name = "route/v1/model/large.bin".replace("/", "%2F")
+        status, found = self.emulator.call("GET", f"/storage/v1/b/large/o/{name}")
+        return found if status == 200 else None
+
+    def puts(self):
+        """What each request to a session said, and how much it brought."""
+        return [
+            (entry["requestHeaders"]["content-range"], entry["requestBytes"])
+            for entry in self.emulator.requests("PUT")
+        ]
+
+    def notes(self):
+        return list(self.state.glob("*/*.json"))
+
+
+@pytest.fixture
+def upload(outcome, own_emulator, local, env):
+    return Upload(outcome, own_emulator, local, env)
+
+
+def until(condition, timeout=10):
+    deadline = time.monotonic() + timeout
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.005)
+    return found
+
+
+def test_killed_at_any_moment(upload, crc32c):
+    """In all, no more than the file and a quantum for each kill goes out."""
+    chance, kills = random.Random(7), 0
+    for _ in range(12):
+        process = upload.start("--limit-rate", "40M")
+        time.sleep(chance.uniform(0.02, 0.25))
+        process.kill()
+        process.wait()
+        kills += 1
+        live = upload.content()
+        assert live is None or live["crc32c"] == crc32c(upload.file), "what is live is right"
+    document, _ = upload.finish()
+    live = upload.content()
+    assert (live["size"], live["crc32c"]) == (str(SIZE), crc32c(upload.file))
+    [there] = [o for o in document["stages"]["upload"]["objects"] if o["uri"].endswith("large.bin")]
+    assert str(there["generation"]) == live["generation"]
+    received = sum(count for _, count in upload.puts())
+    assert received <= SIZE + kills * QUANTUM
+    firsts = {content for content, count in upload.puts() if count}
+    assert len(firsts) > 2, "it was killed in the middle at least once"
+    assert not upload.state.exists() or not upload.notes(), "no notes stay behind"
+
+
+def test_interrupted_it_says_how_to_go_on(upload, snapshot):
+    process = upload.start("--limit-rate", "4M")
+    until(upload.notes)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=10)
+    assert time.monotonic() - begun < 1
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr == snapshot
+    [note] = upload.notes()
+    assert stat.S_IMODE(note.stat().st_mode) == 0o600
+    upload.finish()
+    assert not upload.notes()
+
+
+def test_a_session_is_nobody_elses_business(upload):
+    process = upload.start("--limit-rate", "4M", "-vv")
+    [note] = until(upload.notes)
+    session = json.loads(note.read_text())["session"].partition("upload_id=")[2]
+    assert session
+    process.kill()
+    _, stderr = process.communicate()
+    _, done = upload.finish("-vv")
+    assert session not in stderr + done.stderr + done.stdout
+    assert "going on with the upload" in done.stderr
+
+
+def killed(upload):
+    """Killed when the service has some of it."""
+    process = upload.start("--limit-rate", "40M")
+    until(upload.notes)
+    time.sleep(0.3)
+    process.kill()
+    process.communicate()
+    return upload.notes()[0]
+
+
+def test_a_file_that_changed_goes_nowhere(upload, snapshot):
+    killed(upload)
+    data = bytearray(upload.sent.read_bytes())
+    data[5] ^= 1
+    upload.sent.unlink()
+    upload.sent.write_bytes(data)
+    failed = upload.outcome("aip-upload", stdin=upload.pipeline.documents["bundle"], env=upload.env)
+    assert (failed.status, failed.stdout) == (1, "")
+    assert failed.text() == snapshot
+    assert upload.content() is None
+
+
+@pytest.mark.parametrize("where", [0, SIZE - 1], ids=["head", "tail"])
+def test_another_file_begins_anew(upload, crc32c, where):
+    """It was fetched again meanwhile, and is another one."""
+    killed(upload)
+    data = bytearray(upload.file.read_bytes())
+    data[where] ^= 1
+    upload.file.write_bytes(data)
+    upload.bundle()
+    upload.finish()
+    assert upload.content()["crc32c"] == crc32c(upload.file)
+
+
+def test_a_file_fetched_again_goes_on(upload, crc32c):
+    """The same content in another file."""
+    killed(upload)
+    data = upload.sent.read_bytes()
+    upload.sent.unlink()
+    upload.sent.write_bytes(data)
+    upload.finish()
+    assert upload.content()["crc32c"] == crc32c(upload.file)
+    assert sum(count for _, count in upload.puts()) <= SIZE + QUANTUM
+
+
+@pytest.mark.parametrize("fault", ["return-404", "return-410", "return-499", "return-400"])
+def test_a_session_that_is_gone_begins_anew(upload, crc32c, fault):
+    killed(upload)
+    arm(upload.emulator, [fault])
+    upload.finish()
+    assert upload.content()["crc32c"] == crc32c(upload.file)
+
+
+def test_an_old_note_is_of_no_use(upload, crc32c):
+    note = killed(upload)
+    old = json.loads(note.read_text())
+    note.write_text(json.dumps(old | {"created": old["created"] - 6 * 24 * 3600}))
+    before = len(upload.puts())
+    upload.finish()
+    assert upload.puts()[before] == (f"bytes 0-{SIZE - 1}/{SIZE}", SIZE)
+    assert upload.content()["crc32c"] == crc32c(upload.file)
+
+
+def test_more_than_was_sent_is_an_abort(upload):
+    """Somebody else has written to the session."""
+    note = killed(upload)
+    known = json.loads(note.read_text())
+    note.write_text(json.dumps(known | {"bound": 1, "offset": 0, "prefix": "AAAAAA=="}))
+    failed = upload.outcome("aip-upload", stdin=upload.pipeline.documents["bundle"], env=upload.env)
+    assert failed.status == 1 and "of which 1 were sent at most" in failed.stderr
+    upload.finish()
+
+
+def test_two_runs_at_a_time(upload, crc32c):
+    """One keeps notes, and both end well."""
+    first, second = upload.start("--limit-rate", "40M"), upload.start("--limit-rate", "40M")
+    statuses = [process.wait() for process in (first, second)]
+    assert statuses == [0, 0], first.stderr.read() + second.stderr.read()
+    assert upload.content()["crc32c"] == crc32c(upload.file)
+
+
+def arm(emulator, faults, method="storage.objects.insert"):
+    body = {"everyone": True, "instructions": {method: faults}}
+    status, test = emulator.call("POST", "/retry_test", body)
+    assert status == 200, test
+    return test["id"]
+
+
+BREAK = "return-reset-connection-after-16384K"
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        *([f"return-{code}"] for code in (408, 429, 500, 502, 503, 504)),
+        ["return-reset-connection"],
+        ["return-broken-stream"],
+        ["stall-for-1s"],
+        ["return-503-after-16384K"],
+        ["return-429-after-300K"],
+        [BREAK],
+        ["stall-for-1s-after-16384K"],
+        ["return-broken-stream-after-10B", "return-503"],
+        ["return-broken-stream-final-chunk-after-9B"],
+        ["return-broken-stream-final-chunk-after-0B", "return-reset-connection"],
+        [BREAK, "return-503", "return-429"],
+        [BREAK, "return-reset-connection"],
+        [BREAK, "return-410"],
+        [BREAK, "return-404", "return-503"],
+        [BREAK, "stall-for-1s", "return-503-after-32768K"],
+    ],
+    ids=" ".join,
+)
+def test_every_fault_at_every_request(upload, crc32c, faults):
+    """Start, chunk, last chunk and status."""
+    test = arm(upload.emulator, faults)
+    upload.finish()
+    assert upload.content()["crc32c"] == crc32c(upload.file)
+    _, state = upload.emulator.call("GET", f"/retry_test/{test}")
+    assert state["completed"], state
+
+
+def test_trouble_without_end_is_not_success(upload):
+    arm(upload.emulator, [BREAK] + ["return-503"] * 20)
+    failed = upload.outcome(
+        "aip-upload", stdin=upload.pipeline.documents["bundle"], env=upload.env
+    )
+    assert (failed.status, failed.stdout) == (5, "")
+    assert upload.content() is None and upload.notes()
