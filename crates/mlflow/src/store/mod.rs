@@ -8,7 +8,7 @@ mod journal;
 mod staging;
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use deployment::File;
@@ -20,6 +20,9 @@ use crate::known::{Identity, Known};
 use crate::source::{Entry, Source};
 
 pub use staging::Staging;
+
+/// How often another process may be quicker, which is already unlikely once.
+const ATTEMPTS: usize = 8;
 
 #[derive(Debug)]
 pub struct Store {
@@ -119,22 +122,42 @@ impl Store {
     ) -> Result<Vec<File>, Error> {
         self.claim()?;
         let manifest = Manifest { model_uri: model_uri.into(), files };
+        for attempt in 0..ATTEMPTS {
+            if self.has(&manifest) || self.put(staging, &manifest, attempt)? {
+                return Ok(manifest.files.into_iter().map(|known| known.file).collect());
+            }
+        }
+        Err(Error::file("put in place", &self.directory, ErrorKind::ResourceBusy.into()))
+    }
+
+    /// Whether another process has put just that there meanwhile. Who went on
+    /// from it must not lose it.
+    fn has(&self, manifest: &Manifest) -> bool {
+        let mut files = manifest.files.iter();
+        self.manifest().as_ref() == Some(manifest)
+            && files.all(|known| known.is_in(&self.directory.join(&known.file.path)))
+    }
+
+    /// Whether it is in its place; another process may have been quicker.
+    fn put(&self, staging: &Staging, manifest: &Manifest, attempt: usize) -> Result<bool, Error> {
         let written = staging.beside("manifest");
         let failed = |error| Error::file("write", &written, error);
         let mut out = io::BufWriter::new(fs::File::create(&written).map_err(failed)?);
         serde_json::to_writer(&mut out, &manifest).map_err(|error| failed(error.into()))?;
         out.into_inner().map_err(|error| failed(error.into_error()))?;
-        let put = |from: &Path, to: &Path| {
-            fs::rename(from, to).map_err(|error| Error::file("put in place", to, error))
-        };
-        if self.directory.exists() {
-            put(&self.directory, &staging.beside("old"))?;
+        let failed = |error| Error::file("put in place", &self.directory, error);
+        match fs::rename(&self.directory, staging.beside(&format!("old-{attempt}"))) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
         }
         // In this order: a directory without a record is nobody's, and a record
         // that tells of other content is found out by hashing.
-        put(&written, &self.manifest_path())?;
-        put(&staging.path(), &self.directory)?;
-        Ok(manifest.files.into_iter().map(|known| known.file).collect())
+        fs::rename(&written, self.manifest_path()).map_err(failed)?;
+        match fs::rename(staging.path(), &self.directory) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     fn manifest(&self) -> Option<Manifest> {
@@ -194,14 +217,19 @@ mod tests {
         }
 
         fn fetch(&mut self) {
+            self.entries = self.fetch_once();
+        }
+
+        fn fetch_once(&self) -> Vec<Entry> {
             let source = self.source();
-            self.entries = checked(source.list().unwrap()).unwrap();
+            let entries = checked(source.list().unwrap()).unwrap();
             let staging = self.store.stage(&identity()).unwrap();
             let told = Told { bytes: &|_| (), file: &|| () };
             let (source, staging) = (&source, &staging);
             let download = Download { source, staging, cached: None, jobs: 2, told };
-            let files = download.run(&self.entries, &identity()).unwrap();
+            let files = download.run(&entries, &identity()).unwrap();
             self.store.keep(staging, "models:/x/1", files).unwrap();
+            entries
         }
 
         fn current_as(&self, entries: &[Entry], identity: &Identity) -> Option<Vec<File>> {
@@ -262,6 +290,20 @@ mod tests {
         symlink(&mine, temp.path().join("link")).unwrap();
         assert!(Store::new(&temp.path().join("link")).unwrap().claim().is_err());
         assert!(Store::new(Path::new("/")).is_err());
+    }
+
+    #[test]
+    fn many_may_fetch_the_same_at_the_same_time() {
+        let case = fetched();
+        let kept = case.store.directory().join("data/x");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..20).for_each(|_| drop(case.fetch_once())));
+            }
+        });
+        assert_eq!(fs::read_to_string(kept).unwrap(), "abc");
+        assert!(case.current().is_some());
+        assert_eq!(case.beside(), [".model.fetched.json", "model"]);
     }
 
     #[test]
