@@ -31,6 +31,11 @@ pub(crate) struct Args {
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = aip::parse_label)]
     labels: Vec<(String, String)>,
 
+    /// Make it before there is anything to serve: of the document, the names are
+    /// enough
+    #[arg(long)]
+    before_upload: bool,
+
     #[command(flatten)]
     vertex: vertex::Flags,
 
@@ -44,7 +49,9 @@ pub(crate) fn run(
     args: &Args,
 ) -> Result<Output, Failure> {
     let mut document = process.read_document()?;
-    document.uploaded()?;
+    if !args.before_upload {
+        document.uploaded()?;
+    }
     let place = options.place(&mut document.spec)?;
     document.forget_results(STAGE);
     let foreign = match &place {

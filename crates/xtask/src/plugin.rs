@@ -18,8 +18,9 @@ const STAGES: [(&str, &[&str]); 5] = [
 ];
 
 /// Flags that the plugin gives by itself, or in another way.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "access-token-file",
+    "before-upload",
     "document",
     "dry-run",
     "help",

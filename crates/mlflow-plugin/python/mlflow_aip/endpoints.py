@@ -26,7 +26,7 @@ def create(target: Target, name: str, config: Optional[Mapping[str, Any]]) -> di
                 f"config key '{keys.snake(flag)}' is not about endpoints",
                 "give it to create_deployment() or update_deployment()",
             )
-    options = wanted.options("model")
+    options = ["--before-upload", *wanted.options("model")]
     document = json.loads(tools.run("aip-model", "create", *options, document=wanted.document()))
     made = document["stages"].get("model", {})
     if not (made.get("created") or wanted.spec.get("dryRun")):
