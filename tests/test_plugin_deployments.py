@@ -6,7 +6,9 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 import threading
+import time
 
 import pytest
 from mlflow.deployments.base import BaseDeploymentClient
@@ -16,6 +18,7 @@ from mlflow_aip.deployments import AIPlatformDeploymentClient
 
 from support.local import LocalModel
 from support.places import BIN
+from support.plugin import SOURCE
 from support.vertex import CONTAINER, push_image
 
 TARGETS = ["ai-platform", "vertex"]
@@ -304,6 +307,52 @@ def test_a_shell_goes_on_where_it_failed(service, tmp_path, env):
     done = subprocess.run(line, shell=True, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert service.versions() == ["v1"] and service.traffic() == {"v1": 100}
+
+
+KILLED = """
+import sys
+from mlflow_aip.deployments import AIPlatformDeploymentClient
+uri, name, model, out = sys.argv[1:]
+AIPlatformDeploymentClient(uri).create_deployment(name, model, config={"out": out})
+"""
+# Goes on as a tool that waits does, until its lifeline tells it otherwise.
+WAITING = """#!/bin/bash
+echo $$ >pid.new; mv pid.new pid
+exec {} </dev/zero >/dev/null
+"""
+
+
+@ai_platform
+def test_python_is_killed_and_a_shell_goes_on(service, tmp_path):
+    """Nobody can say anything then: the program that ran is gone as well, and
+    the documents up to it are there."""
+    slow = tmp_path / "bin"
+    slow.mkdir()
+    for program in BIN.iterdir():
+        if program.name in ("mlf-fetch", "aip-bundle"):
+            (slow / program.name).symlink_to(program)
+    (slow / "aip-upload").write_text(WAITING.format(BIN / "aip-predict --instances - --format jsonl --model m"))
+    (slow / "aip-upload").chmod(0o755)
+    variables = {name: str(value) for name, value in service.config.items()}
+    environ = {**os.environ, **variables, "AIP_BIN": str(slow), "PYTHONPATH": str(SOURCE)}
+    out = tmp_path / "out"
+    python = subprocess.Popen(
+        [sys.executable, "-c", KILLED, service.uri, service.name, str(service.model.directory), str(out)],
+        env=environ, stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    pid = int((tmp_path / "pid").read_text())
+    python.kill()
+    python.wait()
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not os.path.exists(f"/proc/{pid}"), "the program went on by itself"
+    line = f"aip-upload <{out}/2-bundle.json | aip-model create | aip-version create"
+    done = subprocess.run(line, shell=True, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert service.traffic() == {"v1": 100}
 
 
 @ai_platform
