@@ -110,7 +110,13 @@ impl Explain for Error {
             Self::Ambiguous { choices, .. } => {
                 Some(format!("take one of them:\n  {}", choices.join("\n  ")))
             }
-            Self::Interrupted { .. } | Self::File { .. } => None,
+            Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    Some("make room there, or give --output a directory elsewhere".into())
+                }
+                _ => None,
+            },
+            Self::Interrupted { .. } => None,
         }
     }
 
@@ -132,5 +138,22 @@ impl Transient for Error {
             Self::Http { source, .. } => source.retry_after(),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_has_a_way_out() {
+        let error = Error::file("write", Path::new("/x"), io::ErrorKind::StorageFull.into());
+        assert_eq!(
+            error.hint().unwrap(),
+            "make room there, or give --output a directory elsewhere"
+        );
+        assert!(
+            Error::file("write", Path::new("/x"), io::ErrorKind::NotFound.into()).hint().is_none()
+        );
     }
 }

@@ -13,6 +13,7 @@ mod backend;
 mod cache;
 mod candidates;
 mod client;
+mod copy;
 mod download;
 mod encode;
 mod error;

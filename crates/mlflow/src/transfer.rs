@@ -8,13 +8,18 @@ use std::path::Path;
 use deployment::File as FileRecord;
 use transport::{Digest, Hasher, Paced, retry_moving};
 
+use crate::copy::copy;
 use crate::download::Told;
 use crate::error::Error;
 use crate::known::Known;
 use crate::source::{Entry, Resume, Source};
 use crate::store::Staging;
 
-const BUFFER: usize = 256 * 1024;
+/// The kernel takes more at once, and more time for each byte.
+const BUFFER: usize = 64 * 1024;
+
+/// What is worth a second thread.
+const LARGE: u64 = 1024 * 1024;
 
 /// A smaller file is sooner read again than written down.
 const WORTH_A_NOTE: u64 = 256 * 1024;
@@ -46,10 +51,11 @@ impl<'a> Transfer<'a> {
     }
 
     pub(crate) fn run(&self, path: &Path) -> Result<Known, Error> {
-        let mut part = self.part(path)?;
-        let moved = |part: &Part| part.told;
-        retry_moving(&self.source.retries(), &mut part, moved, |part| self.attempt(part, path))?;
-        let digest = part.hasher.finish();
+        let large = self.entry.size.is_some_and(|size| size >= LARGE);
+        let (digest, validator) = match large.then(|| self.source.file(self.entry)).flatten() {
+            Some(file) => (self.copy(&file?, path)?, None),
+            None => self.read(path)?,
+        };
         self.check(&digest)?;
         let known = Known {
             file: FileRecord {
@@ -60,14 +66,26 @@ impl<'a> Transfer<'a> {
                 ..FileRecord::default()
             },
             revision: self.entry.revision.clone(),
-            validator: part.validator,
+            validator,
         };
         self.staging.journal.whole(&known).map_err(|error| Error::file("write", path, error))?;
         Ok(known)
     }
 
+    fn copy(&self, from: &File, path: &Path) -> Result<Digest, Error> {
+        let to = new(path)?;
+        copy(from, &to, self.told.bytes).map_err(|error| Error::file("copy to", path, error))
+    }
+
+    fn read(&self, path: &Path) -> Result<(Digest, Option<String>), Error> {
+        let mut part = self.part(path)?;
+        let moved = |part: &Part| part.told;
+        retry_moving(&self.source.retries(), &mut part, moved, |part| self.attempt(part, path))?;
+        Ok((part.hasher.finish(), part.validator))
+    }
+
     /// What an earlier run left, if it says what it is and is nobody else's;
-    /// else a new file: never through a link that somebody put there.
+    /// else a new file.
     fn part(&self, path: &Path) -> Result<Part, Error> {
         let failed = |error| Error::file("create", path, error);
         let begun = self.staging.begun(&self.entry.path);
@@ -80,11 +98,7 @@ impl<'a> Transfer<'a> {
             (self.told.bytes)(size);
             return Ok(Part { file, hasher, size, validator: Some(validator), told: size });
         }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-        let file = File::create_new(path).map_err(failed)?;
+        let file = new(path)?;
         Ok(Part { file, hasher: Hasher::default(), size: 0, validator: None, told: 0 })
     }
 
@@ -181,6 +195,16 @@ impl Part {
         self.size = 0;
         Ok(())
     }
+}
+
+/// A new file: never one that is somebody else's too.
+fn new(path: &Path) -> Result<File, Error> {
+    let failed = |error| Error::file("create", path, error);
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    File::options().read(true).write(true).create_new(true).open(path).map_err(failed)
 }
 
 fn hash(file: &mut File, hasher: &mut Hasher) -> io::Result<u64> {

@@ -78,6 +78,11 @@ impl Source for Local {
         Ok(entries)
     }
 
+    fn file(&self, entry: &Entry) -> Option<Result<File, Error>> {
+        let path = self.root.join(&entry.path);
+        Some(File::open(&path).map_err(|error| Error::file("read", &path, error)))
+    }
+
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {
         let path = self.root.join(&entry.path);
         let failed = |error| Error::file("read", &path, error);

@@ -4,6 +4,7 @@ mod local;
 mod served;
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::Read;
 
 use transport::Policy;
@@ -21,6 +22,12 @@ pub trait Source: Sync {
 
     /// A file's content, where possible from where an earlier attempt ended.
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error>;
+
+    /// The file itself, where it is on this machine.
+    fn file(&self, entry: &Entry) -> Option<Result<File, Error>> {
+        let _ = entry;
+        None
+    }
 
     /// Whether a listed file's content is still what the store once called
     /// `validator`. A store that cannot tell says no; where listings have
