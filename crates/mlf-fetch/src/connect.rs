@@ -35,6 +35,7 @@ pub(crate) fn connect(
         Some(Err(error)) => return Err(error.into()),
         None => default_store()?,
     };
+    one_registry(uri, &target);
     match target {
         Target::Server(server) => {
             spec.tracking_uri = Some(server.to_string());
@@ -48,6 +49,18 @@ pub(crate) fn connect(
             let workspace = settings::env("MLFLOW_WORKSPACE");
             Ok(Some(Tracking::store(&store, workspace.as_deref())?))
         }
+    }
+}
+
+/// MLflow may keep its registry elsewhere; here it is where the runs are.
+fn one_registry(uri: &ModelUri, tracking: &Target) {
+    let Some(registry) = settings::env("MLFLOW_REGISTRY_URI") else { return };
+    let Ok(registry) = registry.parse::<TrackingUri>();
+    let same = registry.target().is_ok_and(|registry| registry == *tracking);
+    if matches!(uri, ModelUri::Registered { .. }) && !same {
+        log::warn!(
+            "MLFLOW_REGISTRY_URI is not heeded; --tracking-uri '{registry}' asks that registry"
+        );
     }
 }
 

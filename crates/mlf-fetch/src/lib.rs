@@ -29,7 +29,7 @@ Environment:
   MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD   login to the tracking server
   MLFLOW_TRACKING_TOKEN                                or a token
   MLFLOW_TRACKING_AUTH                                 kubernetes or kubernetes-namespaced
-  MLFLOW_TRACKING_SERVER_CERT_PATH                     authority that the server is trusted by
+  MLFLOW_TRACKING_SERVER_CERT_PATH                     authority to trust
   MLFLOW_TRACKING_CLIENT_CERT_PATH                     our certificate and its key
   MLFLOW_TRACKING_INSECURE_TLS                         true: trust whoever answers
   MLFLOW_WORKSPACE                                     workspace of an MLflow 3 server

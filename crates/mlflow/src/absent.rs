@@ -16,7 +16,9 @@ pub(crate) fn version(backend: &dyn Backend, name: &str, selector: &Selector) ->
         Ok(None) => {
             let others = backend.some_registered_models().unwrap_or_default();
             let hint = if others.is_empty() {
-                "the registry is empty; a run's model is runs:/RUN_ID/PATH".into()
+                "the registry is empty, or it is another MLFLOW_WORKSPACE's; a run's model is \
+                 runs:/RUN_ID/PATH"
+                    .into()
             } else {
                 format!("there are {}", list(others.into_iter()))
             };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::{MLMODEL, Outcome, RUN, Reply, Request, Server, fetch, file, whole};
+use crate::support::{MLMODEL, Outcome, RUN, Reply, Request, Server, fetch, fetch_in, file, whole};
 
 const OLD: &str = "m-11111111111111111111111111111111";
 const NEW: &str = "m-22222222222222222222222222222222";
@@ -93,6 +93,18 @@ fn a_version_may_lead_to_a_run_and_that_to_a_model() {
     ] {
         assert!(outcome.stderr.contains(step), "no '{step}' in:\n{}", outcome.stderr);
     }
+}
+
+#[test]
+fn another_registry_is_not_asked_and_that_is_said() {
+    let server = mlflow(&[("1", "mlflow-artifacts:/7/x")]);
+    let asked = |registry: &str| {
+        let env = [("MLFLOW_REGISTRY_URI", registry)];
+        fetch_in(tempfile::tempdir().unwrap(), &server.url, &["models:/iris/1"], &env).stderr
+    };
+    assert!(asked("http://u:s3cret@h").contains("warning: MLFLOW_REGISTRY_URI is not heeded"));
+    assert!(!asked("http://u:s3cret@h").contains("s3cret"));
+    assert!(!asked(&format!("{}/", server.url)).contains("MLFLOW_REGISTRY_URI"));
 }
 
 #[test]
