@@ -26,6 +26,25 @@ struct State {
     /// Of each answer.
     most: usize,
     sent: usize,
+    /// Cuts answers at random, and changes the file now and then.
+    seed: Option<u64>,
+}
+
+impl State {
+    fn random(&mut self) -> Option<usize> {
+        let seed = self.seed?.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.seed = Some(seed);
+        usize::try_from(seed >> 40).ok()
+    }
+
+    fn trouble(&mut self) {
+        if let Some(number) = self.random() {
+            self.most = number % SIZE;
+        }
+        if self.random().is_some_and(|number| number % 12 == 0) {
+            self.version = self.version % 7 + 1;
+        }
+    }
 }
 
 fn content(version: u8) -> Vec<u8> {
@@ -34,6 +53,7 @@ fn content(version: u8) -> Vec<u8> {
 }
 
 fn answer(request: &Request, state: &mut State) -> Reply {
+    state.trouble();
     let etag = format!("\"{}\"", state.version);
     if request.headers.get("if-none-match") == Some(&etag) {
         return Reply::Raw(b"HTTP/1.1 304 X\r\nConnection: close\r\n\r\n".to_vec());
@@ -61,7 +81,7 @@ fn answer(request: &Request, state: &mut State) -> Reply {
 
 impl Origin {
     fn start() -> Self {
-        let state = Arc::new(Mutex::new(State { version: 1, most: SIZE, sent: 0 }));
+        let state = Arc::new(Mutex::new(State { version: 1, most: SIZE, sent: 0, seed: None }));
         let shared = state.clone();
         let server = with_model(listing(&[file("model/x", SIZE)]), move |name, request| {
             if name == "MLmodel" {
@@ -127,6 +147,26 @@ fn what_changed_in_between_is_never_mixed() {
     origin.set(|state| (state.version, state.most) = (2, SIZE));
     holds(&origin.fetch(first.directory, &[]), 2);
     assert_eq!(origin.sent(), 400_000 + SIZE);
+}
+
+/// Whatever the network does, what comes out is one version, whole.
+#[test]
+fn random_cuts_and_changes() {
+    for seed in 0..30 {
+        let origin = Origin::start();
+        origin.set(|state| state.seed = Some(seed * 7919 + 1));
+        let mut outcome = origin.fetch(here(), &[]);
+        for _ in 0..200 {
+            if outcome.status == 0 {
+                break;
+            }
+            outcome.failed(5, &["broke off"]);
+            outcome = origin.fetch(outcome.directory, &[]);
+        }
+        let directory = outcome.fetch()["directory"].as_str().unwrap().to_owned();
+        let came = fs::read(Path::new(&directory).join("x")).unwrap();
+        assert!((1..=7).any(|version| came == content(version)), "seed {seed}");
+    }
 }
 
 #[test]
