@@ -315,10 +315,10 @@ from mlflow_aip.deployments import AIPlatformDeploymentClient
 uri, name, model, out = sys.argv[1:]
 AIPlatformDeploymentClient(uri).create_deployment(name, model, config={"out": out})
 """
-# Goes on as a tool that waits does, until its lifeline tells it otherwise.
+# A tool that waits for what does not come.
 WAITING = """#!/bin/bash
 echo $$ >pid.new; mv pid.new pid
-exec {} </dev/zero >/dev/null
+exec {} < <(sleep 600)
 """
 
 
@@ -331,7 +331,7 @@ def test_python_is_killed_and_a_shell_goes_on(service, tmp_path):
     for program in BIN.iterdir():
         if program.name in ("mlf-fetch", "aip-bundle"):
             (slow / program.name).symlink_to(program)
-    (slow / "aip-upload").write_text(WAITING.format(BIN / "aip-predict --instances - --format jsonl --model m"))
+    (slow / "aip-upload").write_text(WAITING.format(BIN / "aip-upload"))
     (slow / "aip-upload").chmod(0o755)
     variables = {name: str(value) for name, value in service.config.items()}
     environ = {**os.environ, **variables, "AIP_BIN": str(slow), "PYTHONPATH": str(SOURCE)}
@@ -346,6 +346,7 @@ def test_python_is_killed_and_a_shell_goes_on(service, tmp_path):
     pid = int((tmp_path / "pid").read_text())
     python.kill()
     python.wait()
+    deadline = time.monotonic() + 20
     while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not os.path.exists(f"/proc/{pid}"), "the program went on by itself"
