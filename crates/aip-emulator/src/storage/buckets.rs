@@ -151,7 +151,7 @@ fn need_project(params: &ListParams) -> Result<(), ApiError> {
     }
 }
 
-fn resource(info: &BucketInfo, Origin(origin): &Origin) -> Value {
+fn resource(info: &BucketInfo, Origin { url: origin, .. }: &Origin) -> Value {
     let mut resource = json!({
         "kind": "storage#bucket",
         "id": info.name,

@@ -1,5 +1,9 @@
 //! CRC-32C and MD5 as Cloud Storage writes and checks them.
 
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,22 +17,43 @@ use crate::error::ApiError;
 #[derive(Clone, Default)]
 pub(super) struct Hasher {
     crc32c: u32,
-    md5: Md5,
+    /// Costs twenty times the other, so only where somebody wants it
+    md5: Option<Md5>,
 }
 
 impl Hasher {
+    pub(super) fn new(with_md5: bool) -> Self {
+        Self { crc32c: 0, md5: with_md5.then(Md5::default) }
+    }
+
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
-        self.md5.update(bytes);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
     }
 
     pub(super) fn finish(self) -> Sums {
-        let md5: [u8; 16] = self.md5.finalize().into();
-        Sums { crc32c: encode_crc32c(self.crc32c), md5: Some(STANDARD.encode(md5)) }
+        let encode = |md5: Md5| STANDARD.encode(<[u8; 16]>::from(md5.finalize()));
+        Sums { crc32c: encode_crc32c(self.crc32c), md5: self.md5.map(encode) }
     }
 }
 
-/// The sums of a finished object; a composed one has no MD5.
+/// The MD5 of content that was not asked for it while it came.
+pub(super) fn md5_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Hasher::new(true);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finish().md5.unwrap_or_default()),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}
+
+/// The sums of a finished object. A composed one has no MD5; of others it may
+/// not be known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sums {
     pub(super) crc32c: String,
@@ -82,6 +107,10 @@ impl Expected {
         (valid && slot.get_or_insert_with(|| sum.to_owned()) == sum).then_some(())
     }
 
+    pub(super) fn needs_md5(&self) -> bool {
+        self.md5.is_some()
+    }
+
     pub(super) fn check(&self, sums: &Sums) -> Result<(), ApiError> {
         let invalid = |message| Err(ApiError::storage(400, "invalid", message));
         if let Some(provided) = &self.crc32c
@@ -110,7 +139,7 @@ mod tests {
     use super::*;
 
     fn sums(bytes: &[u8]) -> Sums {
-        let mut hasher = Hasher::default();
+        let mut hasher = Hasher::new(true);
         hasher.update(bytes);
         hasher.finish()
     }

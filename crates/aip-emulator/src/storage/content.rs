@@ -7,7 +7,7 @@ use axum::body::{Body, BodyDataStream};
 use futures_util::StreamExt as _;
 use tempfile::TempPath;
 
-use super::checksum::{Expected, Hasher};
+use super::checksum::{Expected, Hasher, md5_of};
 use super::store::{Content, Store};
 use crate::error::ApiError;
 
@@ -23,9 +23,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(store: &Store) -> Result<Self, ApiError> {
+    pub(super) fn new(store: &Store, with_md5: bool) -> Result<Self, ApiError> {
         let (file, path) = store.incoming()?;
-        Ok(Self { file, path, size: 0, hasher: Hasher::default() })
+        Ok(Self { file, path, size: 0, hasher: Hasher::new(with_md5) })
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
@@ -36,7 +36,10 @@ impl Writer {
     }
 
     pub(super) fn finish(self, expected: &[Expected]) -> Result<Content, ApiError> {
-        let sums = self.hasher.finish();
+        let mut sums = self.hasher.finish();
+        if sums.md5.is_none() && expected.iter().any(Expected::needs_md5) {
+            sums.md5 = Some(md5_of(&self.path)?);
+        }
         for expected in expected {
             expected.check(&sums)?;
         }

@@ -42,7 +42,7 @@ pub(super) async fn copy(
     body: Bytes,
 ) -> Result<Json<Value>, ApiError> {
     let object = copy_object(&app.storage, &route, &source, &conditions, &json_object(&body)?)?;
-    Ok(Json(object.resource(&origin.0)))
+    Ok(Json(object.resource(&origin)))
 }
 
 pub(super) fn copy_object(
@@ -77,7 +77,7 @@ pub(super) fn share(
     let content = Content {
         path,
         size: source.size,
-        sums: Sums { crc32c: source.crc32c.clone(), md5: source.md5.clone() },
+        sums: Sums { crc32c: source.crc32c.clone(), md5: source.md5.get().cloned() },
         component_count: source.component_count,
     };
     store.put(bucket, name, settings, content, conditions)
@@ -126,7 +126,7 @@ pub(super) async fn compose(
     let object = composed.await.map_err(|err| {
         ApiError::storage(500, "backendError", format!("The composition failed: {err}"))
     })??;
-    Ok(Json(object.resource(&origin.0)))
+    Ok(Json(object.resource(&origin)))
 }
 
 fn compose_object(

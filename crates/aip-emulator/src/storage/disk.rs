@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -129,8 +129,8 @@ impl Disk {
     }
 
     fn write_json(&self, value: &impl Serialize, path: &Path) -> io::Result<()> {
-        let file = NamedTempFile::new_in(self.root.join(INCOMING))?;
-        serde_json::to_writer(&file, value)?;
+        let mut file = NamedTempFile::new_in(self.root.join(INCOMING))?;
+        file.write_all(&serde_json::to_vec(value)?)?;
         file.persist(path)?;
         Ok(())
     }

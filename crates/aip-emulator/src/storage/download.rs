@@ -57,6 +57,8 @@ fn content(
     let (object, file) = app.storage.open_object(bucket, object, generation)?;
     conditions.check_read(&object)?;
     Preconditions::check_etags(headers, &object)?;
+    // What is known is shown, and after this it is.
+    app.storage.md5(&object);
     let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     if transcode::applies(&object, header(ACCEPT_ENCODING)) {
         return Ok(transcoded(&object, file));
@@ -99,7 +101,7 @@ fn outside(object: &Object) -> Response {
 }
 
 fn describe(object: &Object, headers: &mut HeaderMap) {
-    let hash = match &object.md5 {
+    let hash = match object.md5.get() {
         Some(md5) => format!("crc32c={},md5={md5}", object.crc32c),
         None => format!("crc32c={}", object.crc32c),
     };

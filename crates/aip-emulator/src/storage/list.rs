@@ -52,7 +52,7 @@ pub(super) async fn list(
     let page = app.storage.select(&bucket, &params.prefix, |objects| selection.page(objects))?;
     let mut answer = json!({ "kind": "storage#objects" });
     if !page.items.is_empty() {
-        answer["items"] = page.items.iter().map(|object| object.resource(&origin.0)).collect();
+        answer["items"] = page.items.iter().map(|object| object.resource(&origin)).collect();
     }
     if !page.prefixes.is_empty() {
         answer["prefixes"] = page.prefixes.into();

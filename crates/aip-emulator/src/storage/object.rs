@@ -1,6 +1,7 @@
 //! One object: what is kept about it, and how it looks on the wire.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::params::Origin;
 use crate::error::ApiError;
 
 /// What may stay as it is in a path segment (RFC 3986, unreserved).
@@ -21,8 +23,9 @@ pub(super) struct Object {
     pub(super) metageneration: i64,
     pub(super) size: u64,
     pub(super) crc32c: String,
-    /// A composed object has none
-    pub(super) md5: Option<String>,
+    /// A composed object has none; of others it may not be known yet
+    #[serde(with = "known")]
+    pub(super) md5: OnceLock<String>,
     pub(super) component_count: Option<u64>,
     pub(super) created: String,
     pub(super) updated: String,
@@ -61,7 +64,8 @@ impl Object {
     }
 
     /// The resource as the JSON API gives it: 64-bit integers are strings.
-    pub(super) fn resource(&self, origin: &str) -> Value {
+    pub(super) fn resource(&self, view: &Origin) -> Value {
+        let origin = &view.url;
         let path = format!("b/{}/o/{}", self.bucket, utf8_percent_encode(&self.name, SEGMENT));
         let (bucket, name, generation) = (&self.bucket, &self.name, self.generation);
         let mut resource = json!({
@@ -84,8 +88,8 @@ impl Object {
             "timeStorageClassUpdated": self.created,
             "timeFinalized": self.created,
         });
-        if let Some(md5) = &self.md5 {
-            resource["md5Hash"] = md5.as_str().into();
+        if let Some(md5) = view.md5(self) {
+            resource["md5Hash"] = md5.into();
         }
         if let Some(count) = self.component_count {
             resource["componentCount"] = count.into();
@@ -96,6 +100,27 @@ impl Object {
             }
         }
         resource
+    }
+}
+
+/// On disk, what is not known is null.
+mod known {
+    use std::sync::OnceLock;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        cell: &OnceLock<String>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        cell.get().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<OnceLock<String>, D::Error> {
+        let known = Option::<String>::deserialize(deserializer)?;
+        Ok(known.map(OnceLock::from).unwrap_or_default())
     }
 }
 

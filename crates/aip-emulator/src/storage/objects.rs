@@ -36,7 +36,7 @@ pub(super) async fn get(
     let object = app.storage.get(&target.bucket, &target.object, params.generation)?;
     conditions.check_read(&object)?;
     Preconditions::check_etags(&headers, &object)?;
-    Ok(Json(object.resource(&origin.0)).into_response())
+    Ok(Json(object.resource(&origin)).into_response())
 }
 
 pub(super) async fn delete(
@@ -64,7 +64,7 @@ pub(super) async fn patch(
         app.storage.modify(bucket, object, params.generation, &conditions, |settings| {
             settings.patch(&fields)
         })?;
-    Ok(Json(changed.resource(&origin.0)))
+    Ok(Json(changed.resource(&origin)))
 }
 
 /// Replaces everything; what is not given is gone.
@@ -81,5 +81,5 @@ pub(super) async fn update(
     let changed = app
         .storage
         .modify(bucket, object, params.generation, &conditions, |_| Settings::from_json(&fields))?;
-    Ok(Json(changed.resource(&origin.0)))
+    Ok(Json(changed.resource(&origin)))
 }

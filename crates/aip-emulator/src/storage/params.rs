@@ -9,7 +9,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::name;
+use super::object::Object;
+use super::store::Store;
 use crate::error::ApiError;
+use crate::state::App;
 
 /// Query parameters.
 pub(super) struct Params<T>(pub(super) T);
@@ -47,15 +50,34 @@ impl<S: Send + Sync> FromRequestParts<S> for Target {
     }
 }
 
-/// The address the client knows this server by, for links in answers.
-pub(super) struct Origin(pub(super) String);
+/// From where the client looks at resources.
+pub(super) struct Origin {
+    /// The address it knows this server by, for links in answers
+    pub(super) url: String,
+    /// False where it asks for fields, a checksum among them, and not for this
+    pub(super) shows_md5: bool,
+    store: Store,
+}
 
-impl<S: Send + Sync> FromRequestParts<S> for Origin {
+impl Origin {
+    /// Read from the content where nobody has wanted it before.
+    pub(super) fn md5(&self, object: &Object) -> Option<String> {
+        self.shows_md5.then(|| self.store.md5(object))?
+    }
+}
+
+impl FromRequestParts<App> for Origin {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-        Ok(Self(format!("http://{}", host.unwrap_or("localhost"))))
+        let query = percent_decode_str(parts.uri.query().unwrap_or_default()).decode_utf8_lossy();
+        let fields = query.split('&').find_map(|pair| pair.strip_prefix("fields="));
+        let shows_md5 = fields.is_none_or(|fields| {
+            !fields.contains("crc32c") || fields.contains("md5Hash") || fields.contains('*')
+        });
+        let url = format!("http://{}", host.unwrap_or("localhost"));
+        Ok(Self { url, shows_md5, store: app.storage.clone() })
     }
 }
 

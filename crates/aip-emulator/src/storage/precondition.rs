@@ -82,7 +82,7 @@ mod tests {
             metageneration,
             size: 0,
             crc32c: String::new(),
-            md5: None,
+            md5: std::sync::OnceLock::new(),
             component_count: None,
             created: String::new(),
             updated: String::new(),

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::watch;
 
-use super::checksum::Expected;
+use super::checksum::{Expected, md5_of};
 use super::content::Pieces;
 use super::params::Origin;
 use super::range::ContentRange;
@@ -65,7 +65,7 @@ pub(super) async fn request(
     let partial = match &mut *state {
         State::Open(partial) => partial,
         // The answer to the last request may have been lost
-        State::Done(object) => return Ok(Json(object.resource(&origin.0)).into_response()),
+        State::Done(object) => return Ok(Json(object.resource(origin)).into_response()),
         State::Gone => return Err(ApiError::storage(410, "gone", "The upload session is gone.")),
     };
     let range = content_range(headers)?;
@@ -201,7 +201,7 @@ impl Upload<'_> {
 /// promised, and sending more does not change that.
 fn finalize(
     app: &App,
-    Origin(origin): &Origin,
+    origin: &Origin,
     session: &Session,
     state: &mut State,
     expected: &Expected,
@@ -210,8 +210,11 @@ fn finalize(
         return Err(ApiError::storage(410, "gone", "The upload session is gone."));
     };
     let Partial { path, persisted: size, hasher, .. } = partial;
-    let sums = hasher.finish();
+    let mut sums = hasher.finish();
     let draft = &session.draft;
+    if sums.md5.is_none() && draft.expected.iter().chain([expected]).any(Expected::needs_md5) {
+        sums.md5 = Some(md5_of(&path)?);
+    }
     expected.check(&sums)?;
     draft.expected.iter().try_for_each(|expected| expected.check(&sums))?;
     let content = Content { path, size, sums, component_count: None };

@@ -89,7 +89,7 @@ pub(super) async fn rewrite(
         "totalBytesRewritten": object.size.to_string(),
         "objectSize": object.size.to_string(),
         "done": true,
-        "resource": object.resource(&origin.0),
+        "resource": object.resource(&origin),
     })))
 }
 

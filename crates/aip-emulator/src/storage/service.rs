@@ -33,7 +33,7 @@ impl Store {
     /// Begins an object, whose content comes in pieces.
     pub(crate) fn begin(&self, bucket: &str, name: &str) -> Result<NewObject, ApiError> {
         let (bucket, name) = (bucket.to_owned(), name.to_owned());
-        Ok(NewObject { writer: Writer::new(self)?, store: self.clone(), bucket, name })
+        Ok(NewObject { writer: Writer::new(self, false)?, store: self.clone(), bucket, name })
     }
 }
 

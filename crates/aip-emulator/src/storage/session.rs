@@ -64,7 +64,8 @@ impl Sessions {
     ) -> Result<String, ApiError> {
         let (_, path) = store.incoming()?;
         let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let partial = Partial { path, persisted: 0, total: declared, hasher: Hasher::default() };
+        let partial =
+            Partial { path, persisted: 0, total: declared, hasher: Hasher::new(draft.with_md5) };
         let state = tokio::sync::Mutex::new(State::Open(partial));
         let session = Session { draft, state, requests: watch::Sender::new(0) };
         self.lock().all.insert(id.clone(), Arc::new(session));

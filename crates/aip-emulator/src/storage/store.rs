@@ -6,13 +6,13 @@ use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
-use super::checksum::Sums;
+use super::checksum::{Sums, md5_of};
 use super::disk::Disk;
 use super::object::{Object, Settings};
 use super::precondition::Preconditions;
@@ -211,6 +211,19 @@ impl Store {
         self.inner.disk.content(object)
     }
 
+    /// None of a composed object, and of one that has just gone.
+    pub(super) fn md5(&self, object: &Object) -> Option<String> {
+        if object.component_count.is_some() {
+            return None;
+        }
+        if object.md5.get().is_none()
+            && let Ok(md5) = md5_of(&self.content(object))
+        {
+            let _ = object.md5.set(md5);
+        }
+        object.md5.get().cloned()
+    }
+
     /// Would a write be accepted now? Asked early, so that nobody sends a
     /// gigabyte for nothing; `put` asks again.
     pub(super) fn check(
@@ -245,7 +258,7 @@ impl Store {
             metageneration: 1,
             size: content.size,
             crc32c: content.sums.crc32c,
-            md5: content.sums.md5,
+            md5: content.sums.md5.map(OnceLock::from).unwrap_or_default(),
             component_count: content.component_count,
             updated: created.clone(),
             created,

@@ -41,6 +41,8 @@ pub(super) struct Draft {
     pub(super) bucket: String,
     pub(super) name: String,
     pub(super) settings: Settings,
+    /// Whether the answer will show it
+    pub(super) with_md5: bool,
     /// From headers, the metadata and what follows the media: all must hold
     pub(super) expected: Vec<Expected>,
     pub(super) conditions: Preconditions,
@@ -65,6 +67,7 @@ pub(super) async fn handle(
         return Err(ApiError::storage(400, "required", "Required parameter: upload_id"));
     }
     let draft = Draft {
+        with_md5: origin.shows_md5,
         name: params.name.clone().unwrap_or_default(),
         settings: Settings { content_encoding: params.content_encoding, ..Settings::default() },
         bucket,
@@ -75,7 +78,7 @@ pub(super) async fn handle(
         "media" => media(&app, &origin, draft, &headers, body).await,
         "multipart" => multipart(&app, &origin, draft, &headers, body).await,
         "resumable" => {
-            let path = format!("{}{}", origin.0, uri.path());
+            let path = format!("{}{}", origin.url, uri.path());
             resumable::start(&app, &path, draft, &headers, body).await
         }
         other => {
@@ -94,7 +97,7 @@ async fn media(
 ) -> Result<Response, ApiError> {
     draft.settings.content_type = header(headers, CONTENT_TYPE.as_str());
     draft.check(app)?;
-    let mut writer = Writer::new(&app.storage)?;
+    let mut writer = Writer::new(&app.storage, draft.with_md5)?;
     let mut pieces = Pieces::new(body);
     while let Some(piece) = pieces.next().await? {
         writer.write(&piece)?;
@@ -123,7 +126,7 @@ async fn multipart(
     if draft.settings.content_type.is_none() && !media_type.is_empty() {
         draft.settings.content_type = Some(media_type);
     }
-    let mut writer = Writer::new(&app.storage)?;
+    let mut writer = Writer::new(&app.storage, draft.with_md5)?;
     while let Some(piece) = parts.content().await? {
         writer.write(&piece)?;
     }
@@ -173,7 +176,7 @@ impl Draft {
         app.storage.check(&self.bucket, &self.name, &self.conditions)
     }
 
-    fn put(self, app: &App, Origin(origin): &Origin, writer: Writer) -> Result<Response, ApiError> {
+    fn put(self, app: &App, origin: &Origin, writer: Writer) -> Result<Response, ApiError> {
         let content = writer.finish(&self.expected)?;
         let Self { bucket, name, settings, conditions, .. } = self;
         let object = app.storage.put(&bucket, &name, settings, content, &conditions)?;

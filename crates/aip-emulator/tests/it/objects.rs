@@ -386,3 +386,18 @@ fn retention_keeps_objects() {
     assert_eq!(server.post(upload, "two").reason(), "retentionPolicyNotMet");
     assert_eq!(server.delete("/storage/v1/b/kept/o/x").status, 403);
 }
+
+#[test]
+fn an_md5_that_nobody_asked_for_is_there_when_asked_for() {
+    let server = Server::start();
+    let fields = "fields=name,crc32c";
+    let upload = format!("/upload/storage/v1/b/bkt/o?uploadType=media&name=x&{fields}");
+    let written = server.post(&upload, "hello").json();
+    assert_eq!(written, json!({"name": "x", "crc32c": "mnG7TA=="}));
+    assert_eq!(server.get("/storage/v1/b/bkt/o/x").json()["md5Hash"], "XUFAKrxLKna5cZ2REBfFkg==");
+    let headers = [("x-goog-hash", "md5=AAAAAAAAAAAAAAAAAAAAAA==")];
+    assert_eq!(server.call("POST", &upload, &headers, b"hello").status, 400, "it is checked");
+    assert_eq!(server.call("POST", &upload, &[], b"hello").status, 200);
+    let hash = server.media("x").header("x-goog-hash").map(str::to_owned);
+    assert_eq!(hash.as_deref(), Some("crc32c=mnG7TA==,md5=XUFAKrxLKna5cZ2REBfFkg=="));
+}
