@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support.local_stores import digests
+from support.named_models import digests
 from support.places import TESTS, python
 
 STORES = [(2, "mlflow.db"), (2, "mlruns"), (3, "mlflow.db"), (3, "mlruns")]
@@ -21,7 +21,7 @@ def store(request, tmp_path_factory, env):
     directory.mkdir()
     uri = f"sqlite:///{name}" if name.endswith(".db") else f"./{name}"
     done = subprocess.run(
-        [python(major), TESTS / "support/local_stores.py", uri],
+        [python(major), TESTS / "support/named_models.py", uri],
         env=env | {"MLFLOW_ALLOW_FILE_STORE": "true"},
         cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False,
     )

@@ -48,6 +48,11 @@ impl TrackingUri {
             // Also as `sqlite+pysqlite`: how Python reads it does not matter.
             "sqlite" => sqlite(rest, uri),
             scheme if scheme.starts_with("sqlite+") => sqlite(rest, uri),
+            // HOST:PORT
+            _ if rest.starts_with(|first: char| first.is_ascii_digit()) => Err(Error::usage(
+                format!("tracking URI '{}' does not begin with http:// or https://", shown(uri)),
+                format!("write --tracking-uri http://{}", shown(uri)),
+            )),
             scheme => Err(unsupported(&shown(uri), scheme)),
         }
     }
@@ -114,10 +119,7 @@ fn unsupported(shown: &str, scheme: &str) -> Error {
             "is Databricks, which has an API of its own",
             "download the model with Databricks' tools and give its directory".into(),
         ),
-        "postgresql" | "postgres" | "mysql" | "mssql" => ("is a database server", serve()),
-        scheme if scheme.split('+').next().is_some_and(is_database) => {
-            ("is a database server", serve())
-        }
+        scheme if is_database(scheme) => ("is a database server", serve()),
         "arn" => (
             "is a service of AWS, which wants its own signatures",
             "download the model with MLflow and give its directory".into(),
@@ -130,8 +132,10 @@ fn unsupported(shown: &str, scheme: &str) -> Error {
     Error::usage(format!("tracking URI '{shown}' {what}"), hint)
 }
 
+/// SQLAlchemy's names, with or without a driver: `mysql+pymysql`.
 fn is_database(scheme: &str) -> bool {
-    matches!(scheme, "postgresql" | "postgres" | "mysql" | "mssql")
+    let name = scheme.split('+').next().unwrap_or_default();
+    matches!(name, "postgresql" | "postgres" | "mysql" | "mssql")
 }
 
 impl FromStr for TrackingUri {
@@ -234,6 +238,7 @@ mod tests {
             ("postgresql://db/mlflow", "--backend-store-uri 'postgresql://db/mlflow'"),
             ("mssql+pyodbc://db/mlflow", "--backend-store-uri"),
             ("arn:aws:sagemaker:us-east-1:1:mlflow-tracking-server/x", "MLflow"),
+            ("localhost:5000", "--tracking-uri http://localhost:5000"),
             ("ftp://h/x", "sqlite:///FILE"),
             ("sqlite://", "sqlite:///mlflow.db"),
             ("sqlite:///:memory:", "sqlite:///mlflow.db"),

@@ -1,10 +1,11 @@
-"""Fills a store that has no server; runs in either MLflow's environment.
+"""Logs and registers models of all names; runs in either MLflow's environment.
 
-    python local_stores.py TRACKING_URI
+    python named_models.py TRACKING_URI
 
 Prints JSON: ids, and for each model URI the files that MLflow itself downloads.
 """
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -48,7 +49,7 @@ def digests(directory):
     return {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
 
 
-def main(uri):
+def downloads(uri):
     import mlflow
 
     mlflow.set_tracking_uri(uri)
@@ -66,8 +67,11 @@ def main(uri):
             path = mlflow.artifacts.download_artifacts(uri, dst_path=directory)
             # A version made of a run's path comes with the path's last step.
             files[uri] = digests(next(Path(path).rglob("MLmodel")).parent)
-    json.dump({"run": run, "twice": twice, "files": files}, sys.stdout)
+    return {"run": run, "twice": twice, "files": files}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    # MLflow prints where a run can be viewed.
+    with contextlib.redirect_stdout(sys.stderr):
+        said = downloads(sys.argv[1])
+    json.dump(said, sys.stdout)
