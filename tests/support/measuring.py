@@ -6,12 +6,19 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROUNDS = int(os.environ.get("ROUNDS", 3))
 
 
+class Run(NamedTuple):
+    seconds: float
+    memory: float  # peak MiB of the largest process
+    cpu: float  # seconds, of it and what it waited for
+
+
 def measure(args, env, directory, stdin=None, stdout=None):
-    """Seconds and peak MiB of one run."""
+    """What one run takes."""
     with (
         open(stdin or os.devnull, "rb") as source,
         open(stdout or os.devnull, "wb") as target,
@@ -22,12 +29,13 @@ def measure(args, env, directory, stdin=None, stdout=None):
             args, env=env, cwd=directory, stdin=source, stdout=target, stderr=stderr
         )
         memory = Memory(process.pid)
-        status = process.wait()
+        _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+    peak = memory.peak()
     if status:
-        memory.peak()
         raise SystemExit(f"{args} failed:\n{(directory / 'stderr').read_text()}")
-    return seconds, memory.peak()
+    return Run(seconds, peak, usage.ru_utime + usage.ru_stime)
 
 
 class Memory:
@@ -60,7 +68,8 @@ class Memory:
 
 def after_each_other(*runs):
     """Several runs as one."""
-    return sum(seconds for seconds, _ in runs), max(memory for _, memory in runs)
+    seconds, memory, cpu = zip(*runs, strict=True)
+    return Run(sum(seconds), max(memory), sum(cpu))
 
 
 def compare(title, ways, rounds=ROUNDS):
@@ -74,9 +83,16 @@ def compare(title, ways, rounds=ROUNDS):
 
 def report(title, results):
     """Medians; the first is what the others are compared with."""
-    best = statistics.median(seconds for seconds, _ in next(iter(results.values())))
+    middle = {
+        name: Run(*(statistics.median(column) for column in zip(*runs, strict=True)))
+        for name, runs in results.items()
+    }
+    ours = next(iter(middle.values()))
     print(f"\n{title}")
-    for name, runs in results.items():
-        seconds = statistics.median(seconds for seconds, _ in runs)
-        memory = max(memory for _, memory in runs)
-        print(f"  {name:<34}{seconds:>10.3f} s{seconds / best:>9.1f} x{memory:>8.0f} MiB", flush=True)
+    for name, run in middle.items():
+        memory = max(one.memory for one in results[name])
+        print(
+            f"  {name:<34}{run.seconds:>9.3f} s{run.seconds / ours.seconds:>7.2f} x"
+            f"{run.cpu:>10.2f} CPU s{run.cpu / max(ours.cpu, 0.001):>7.2f} x{memory:>7.0f} MiB",
+            flush=True,
+        )
