@@ -5,13 +5,17 @@ wrong was ever to be seen.
 LINK_ROUNDS=300 makes more of them; a round is told by its seed.
 """
 
+import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
 import urllib.parse
+import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +28,8 @@ ROUNDS = int(os.environ.get("LINK_ROUNDS", 12))
 ATTEMPTS = 40
 LARGE = (9 << 20) + 12345  # above the limit for one request
 QUANTUM = 256 << 10
-REFUSED, UNAVAILABLE = 4, 5
+BUFFERS = 4 << 20
+FAILED, REFUSED, UNAVAILABLE = 1, 4, 5
 
 
 @pytest.fixture(scope="module")
@@ -51,22 +56,31 @@ def service(place, home):
 
 
 @pytest.fixture(scope="module")
-def files(place, home, service):
-    """A bundle of a few small files and one large, and its document."""
+def local(place):
+    """A model of a few small files and one large."""
     local = LocalModel(place)
     generator = random.Random(1)
     for name, size in {"large": LARGE, "middle": 700_001, "small": 5000, "none": 0}.items():
         (local.directory / f"{name}.bin").write_bytes(generator.randbytes(size))
+    return local
+
+
+@pytest.fixture(scope="module")
+def files(home, service, local):
+    """Its bundle's document, and the content of its files."""
     env = home | service.env | local.env("none", "iris")
     fetched = subprocess.run([tool("mlf-fetch")], env=env, stdout=subprocess.PIPE, check=True)
     bundled = subprocess.run(
         [tool("aip-bundle")], env=env, input=fetched.stdout, stdout=subprocess.PIPE, check=True
     )
-    content = {
-        str(path.relative_to(local.directory)): path.read_bytes()
-        for path in local.directory.rglob("*") if path.is_file()
+    return bundled.stdout, content_of(local.directory)
+
+
+def content_of(directory):
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in directory.rglob("*") if path.is_file()
     }
-    return bundled.stdout, content
 
 
 def in_bucket(service, bucket):
@@ -147,3 +161,87 @@ def test_upload_that_is_killed(seed, service, home, files):
     size = sum(map(len, content.values()))
     small = size - LARGE + (64 << 10)  # with requests and headers
     assert carried <= size + (kills + 1) * (QUANTUM + small), f"{kills} kills"
+
+
+@pytest.fixture(scope="module", params=["MLflow 2", "MLflow 3", "Cloud Storage"])
+def source(request, local, mlflow_server, service):
+    """Where the model is fetched from: its URI, the service, what leads to it."""
+    if request.param == "Cloud Storage":
+        service.make_bucket("models")
+        for path, data in content_of(local.directory).items():
+            name = urllib.parse.quote(f"large/{path}", safe="")
+            url = f"{service.url}/upload/storage/v1/b/models/o?uploadType=media&name={name}"
+            with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30):
+                pass
+        return "gs://models/large", service.url, "STORAGE_EMULATOR_HOST"
+    server = mlflow_server(int(request.param[-1]))
+    url = f"{server.uri}/api/2.0/mlflow/runs/create"
+    body = json.dumps({"experiment_id": "0"}).encode()
+    asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        run = json.load(answer)["run"]["info"]["run_id"]
+    there = server.directory / "artifacts/0" / run / "artifacts/model"
+    shutil.copytree(local.directory, there)
+    return f"runs:/{run}/model", server.uri, "MLFLOW_TRACKING_URI"
+
+
+def fetch(env, uri, directory):
+    (directory / "work").mkdir(parents=True, exist_ok=True)
+    env = env | {"tmp_dir": str(directory / "work"), "XDG_CACHE_HOME": str(directory / "cache")}
+    return subprocess.Popen(
+        [tool("mlf-fetch"), uri], env=env, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )
+
+
+def check_fetched(stdout, content):
+    fetched = json.loads(stdout)["stages"]["fetch"]
+    assert {file["path"] for file in fetched["files"]} == set(content)
+    directory = Path(fetched["directory"])
+    assert {path: (directory / path).read_bytes() for path in content} == content
+    for file in fetched["files"]:
+        assert file["sha256"] == hashlib.sha256(content[file["path"]]).hexdigest()
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_fetch_over_a_link_that_breaks(seed, source, home, local, tmp_path):
+    uri, url, variable = source
+    # Only Cloud Storage says what the content is to be.
+    kinds = ["cut", "close", "stall"] + ["flip"] * (variable == "STORAGE_EMULATOR_HOST")
+    with Link(url, draw=chance(seed, kinds, span=LARGE)) as link:
+        for _ in range(ATTEMPTS):
+            process = fetch(home | {variable: link.url}, uri, tmp_path)
+            stdout, stderr = process.communicate(timeout=120)
+            if process.returncode == 0:
+                break
+            assert process.returncode in (FAILED, REFUSED, UNAVAILABLE), stderr.decode()
+            assert not stdout
+        else:
+            pytest.fail(f"it does not get through: {stderr.decode()}")
+    check_fetched(stdout, content_of(local.directory))
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_fetch_that_is_killed(seed, source, home, local, tmp_path):
+    """Each kill costs what was on its way, and what is asked anew to go on."""
+    uri, url, variable = source
+    generator, kills = random.Random(seed), 0
+    with Link(url) as link:
+        while True:
+            process = fetch(home | {variable: link.url}, uri, tmp_path)
+            try:
+                patience = generator.uniform(0, 0.3) * (1 + kills / 8)
+                stdout, stderr = process.communicate(timeout=patience)
+                break
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                kills += 1
+        carried = link.carried[0]
+    assert process.returncode == 0, stderr.decode()
+    content = content_of(local.directory)
+    check_fetched(stdout, content)
+    size = sum(map(len, content.values()))
+    small = size - LARGE + (64 << 10)
+    # What the kernel had taken from the link but nobody had read is lost too.
+    assert carried <= size + (kills + 1) * (BUFFERS + small), f"{kills} kills"
