@@ -55,7 +55,7 @@ demo: build .venv/mlflow3/ready
 	BIN=$(BIN) scripts/demo
 
 bench: build .venv/mlflow3/ready
-	for script in bench bench_image.py bench_serving.py; do
+	for script in bench bench_transfer.py bench_image.py bench_serving.py; do
 	  BIN=$(BIN) .venv/mlflow3/bin/python scripts/$$script
 	done
 

@@ -180,12 +180,12 @@ impl<'a> Sender<'a> {
 
 pub(crate) fn not_written(item: &Item, error: gcp::Error) -> Failure {
     let status = error.status();
-    // The service's word for content that is not what was announced.
-    let mismatch = error.to_string().contains("doesn't match calculated");
+    let damaged = error.is_damage();
     let failure = Failure::from(error).context(format!("cannot write '{}'", item.uri()));
     match status {
-        Some(400) if mismatch => failure.of(Kind::Failed).hint(
-            "the file may have changed since it was fetched; run mlf-fetch and aip-bundle again",
+        _ if damaged => failure.of(Kind::Failed).hint(
+            "it was sent as it was hashed, more than once; look at what stands between, \
+             such as a proxy",
         ),
         Some(412) => {
             failure.hint("someone else has written it meanwhile; look at it, then run it again")

@@ -32,6 +32,12 @@ impl Error {
             | Self::Ahead { .. } => None,
         }
     }
+
+    /// Whether the service got other bytes than were sent. A file that is not
+    /// what it was is noticed here, before its last bytes leave.
+    pub fn is_damage(&self) -> bool {
+        self.status() == Some(400) && self.to_string().contains("doesn't match calculated")
+    }
 }
 
 impl Explain for Error {

@@ -50,11 +50,19 @@ impl Storage {
         journal: Option<&Journal>,
         sent: &(dyn Fn(u64) + Sync),
     ) -> Result<ObjectMeta, Error> {
-        let done = if insert.size <= MULTIPART_LIMIT {
-            self.multipart(insert, sent)
-        } else {
-            self.resumable(insert, journal, sent)
+        let once = |sent| {
+            if insert.size <= MULTIPART_LIMIT {
+                self.multipart(insert, sent)
+            } else {
+                self.resumable(insert, journal, sent)
+            }
         };
+        let mut done = once(sent);
+        for _ in 0..self.policy.retries {
+            let Some(error) = done.as_ref().err().filter(|error| error.is_damage()) else { break };
+            log::warn!("sending '{}' again: {error}", insert.name);
+            done = once(&|_| ());
+        }
         match done {
             Err(error) if error.status() == Some(412) => self.there(insert)?.ok_or(error),
             done => done,
