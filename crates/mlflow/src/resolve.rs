@@ -139,6 +139,10 @@ impl Resolver<'_> {
     /// the same name. A model that was logged, whole, is what is deployed; that
     /// something lies beside it is said.
     fn note_neighbours(&self, resolved: &mut Resolved, run_id: &str, path: &str) {
+        // A server may have to go far for a list, only for a warning.
+        if !matches!(resolved.location, Location::Local(_) | Location::Proxied { .. }) {
+            return;
+        }
         let beside = self.backend.list(Root::Run(run_id), path).unwrap_or_default();
         if !beside.is_empty() {
             resolved.remark(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Params, Row};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Params, Row, ffi};
 
 use super::{
     Backend, DELETED, FileInfo, HISTORY, LoggedModel, RegisteredModel, Root, Run, Version, recorded,
@@ -40,7 +40,7 @@ impl Sqlite {
                 ),
             ));
         }
-        let connection = connect(path).map_err(|error| failed(path, error))?;
+        let connection = connect(path).map_err(|error| failed(path, &error))?;
         let directory = path.parent().unwrap_or(Path::new("/"));
         let roots = ["mlruns", "mlartifacts", "artifacts"].map(|name| directory.join(name));
         let mut store = Self {
@@ -77,7 +77,7 @@ impl Sqlite {
     ) -> Result<Option<T>, Error> {
         let connection = self.connection();
         let found = connection.query_row(query, params, read).optional();
-        found.map_err(|error| failed(&self.path, error))
+        found.map_err(|error| failed(&self.path, &error))
     }
 
     fn all<T>(
@@ -90,7 +90,7 @@ impl Sqlite {
         let found = connection
             .prepare(query)
             .and_then(|mut statement| statement.query_map(params, read)?.collect());
-        found.map_err(|error| failed(&self.path, error))
+        found.map_err(|error| failed(&self.path, &error))
     }
 
     /// A condition, that the row is of our workspace where rows have one. The
@@ -240,8 +240,8 @@ impl Display for Sqlite {
 
 /// Only reads, but takes part in the locking, so that a commit is seen whole
 /// or not at all. With a write-ahead log that takes a file beside the database;
-/// where none can be made nobody can be writing either, and the file is read
-/// as one that does not change.
+/// where none can be made and no log is, nobody is writing either, and the file
+/// is read as one that does not change.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = |connection: Connection| {
@@ -251,7 +251,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     };
     let log = PathBuf::from(format!("{}-wal", path.display()));
     match Connection::open_with_flags(path, flags).and_then(open) {
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !log.exists() => {
+        Err(error) if needs_a_file(&error) && !log.exists() => {
             let uri = url::Url::from_file_path(path).map_err(|()| error)?;
             let flags = flags | OpenFlags::SQLITE_OPEN_URI;
             Connection::open_with_flags(format!("{uri}?immutable=1"), flags).and_then(open)
@@ -260,7 +260,13 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     }
 }
 
-fn failed(path: &Path, error: rusqlite::Error) -> Error {
+fn needs_a_file(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(ffi::SQLITE_READONLY_DIRECTORY | ffi::SQLITE_READONLY_CANTINIT))
+        || error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+}
+
+fn failed(path: &Path, error: &rusqlite::Error) -> Error {
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another process holds it; try again when that is done".into()
@@ -274,6 +280,7 @@ fn failed(path: &Path, error: rusqlite::Error) -> Error {
         what: format!("cannot read the database '{}'", path.display()),
         kind: deployment::Kind::Failed,
         hint: Some(hint),
-        source: Box::new(error),
+        // Its own source says the same in other words.
+        source: error.to_string().into(),
     }
 }

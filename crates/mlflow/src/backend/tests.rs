@@ -1,6 +1,7 @@
 //! The same records in a file store and in a database give the same answers.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -248,6 +249,21 @@ fn a_database_that_is_being_written_is_read_as_it_was() {
         writer.execute_batch("COMMIT;").unwrap();
         assert!(store.backend().run(RUN).unwrap().is_none(), "{mode}: committed");
     }
+}
+
+#[test]
+fn a_database_where_nothing_may_be_written_is_read() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("mlflow.db");
+    let writer = database(&path, false);
+    writer.pragma_update(None, "journal_mode", "WAL").unwrap();
+    drop(writer);
+    let allow = |mode| fs::set_permissions(temp.path(), fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o555);
+    let store = Tracking::store(&StoreUri::Sqlite(path), None);
+    let found = store.and_then(|store| store.backend().run(RUN));
+    allow(0o755);
+    assert!(found.unwrap().is_some());
 }
 
 #[test]
