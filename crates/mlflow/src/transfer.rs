@@ -51,9 +51,11 @@ impl<'a> Transfer<'a> {
     }
 
     pub(crate) fn run(&self, path: &Path) -> Result<Known, Error> {
+        let local = self.source.path(self.entry);
+        let is_local = local.is_some();
         let large = self.entry.size.is_some_and(|size| size >= LARGE);
-        let (digest, validator) = match large.then(|| self.source.file(self.entry)).flatten() {
-            Some(file) => (self.copy(&file?, path)?, None),
+        let (digest, validator) = match local.filter(|_| large) {
+            Some(from) => (self.copy(&from, path)?, None),
             None => self.read(path)?,
         };
         self.check(&digest)?;
@@ -68,13 +70,19 @@ impl<'a> Transfer<'a> {
             revision: self.entry.revision.clone(),
             validator,
         };
-        self.staging.journal.whole(&known).map_err(|error| Error::file("write", path, error))?;
+        // A copy from this machine is sooner made again than read for its hash.
+        if !is_local {
+            self.staging
+                .journal
+                .whole(&known)
+                .map_err(|error| Error::file("write", path, error))?;
+        }
         Ok(known)
     }
 
-    fn copy(&self, from: &File, path: &Path) -> Result<Digest, Error> {
-        let to = new(path)?;
-        copy(from, &to, self.told.bytes).map_err(|error| Error::file("copy to", path, error))
+    fn copy(&self, from: &Path, path: &Path) -> Result<Digest, Error> {
+        let (from, to) = (open(from)?, new(path)?);
+        copy(&from, &to, self.told.bytes).map_err(|error| Error::file("copy to", path, error))
     }
 
     fn read(&self, path: &Path) -> Result<(Digest, Option<String>), Error> {
@@ -195,6 +203,10 @@ impl Part {
         self.size = 0;
         Ok(())
     }
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    File::open(path).map_err(|error| Error::file("read", path, error))
 }
 
 /// A new file: never one that is somebody else's too.

@@ -78,9 +78,8 @@ impl Source for Local {
         Ok(entries)
     }
 
-    fn file(&self, entry: &Entry) -> Option<Result<File, Error>> {
-        let path = self.root.join(&entry.path);
-        Some(File::open(&path).map_err(|error| Error::file("read", &path, error)))
+    fn path(&self, entry: &Entry) -> Option<PathBuf> {
+        Some(self.root.join(&entry.path))
     }
 
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {

@@ -4,8 +4,8 @@ mod local;
 mod served;
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::Read;
+use std::path::PathBuf;
 
 use transport::Policy;
 
@@ -24,7 +24,7 @@ pub trait Source: Sync {
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error>;
 
     /// The file itself, where it is on this machine.
-    fn file(&self, entry: &Entry) -> Option<Result<File, Error>> {
+    fn path(&self, entry: &Entry) -> Option<PathBuf> {
         let _ = entry;
         None
     }
@@ -126,5 +126,26 @@ mod tests {
             assert!(check(&["MLmodel", path]).is_err(), "{path:?}");
         }
         assert!(check(&["a", "b", "a"]).is_err());
+    }
+
+    proptest::proptest! {
+        /// Whatever is listed: what is let in lies below the directory, by the
+        /// rules of the system that will make it.
+        #[test]
+        fn what_is_let_in_stays_in(paths in proptest::collection::vec("[a./\\\\\0é ]{0,8}", 0..6)) {
+            use std::path::{Component, Path};
+
+            let listed: Vec<_> = paths.iter().map(String::as_str).collect();
+            let Ok(entries) = check(&listed) else { return Ok(()) };
+            for entry in entries {
+                let path = Path::new(&entry.path);
+                proptest::prop_assert!(!entry.path.contains('\0') && path.is_relative());
+                let steps: Vec<_> = path.components().collect();
+                proptest::prop_assert!(!steps.is_empty());
+                proptest::prop_assert!(steps.iter().all(|it| matches!(it, Component::Normal(_))));
+                let again: std::path::PathBuf = steps.iter().collect();
+                proptest::prop_assert_eq!(again.to_str(), Some(entry.path.as_str()));
+            }
+        }
     }
 }
