@@ -54,8 +54,8 @@ $(addprefix $(BIN)/,$(TOOLS)):
 demo: build .venv/mlflow3/ready
 	BIN=$(BIN) scripts/demo
 
-bench: build .venv/mlflow3/ready
-	for script in bench bench_transfer.py bench_image.py bench_serving.py; do
+bench: build .venv/mlflow3/ready plugin-environments
+	for script in bench bench_transfer.py bench_image.py bench_serving.py bench_plugin.py; do
 	  BIN=$(BIN) .venv/mlflow3/bin/python scripts/$$script
 	done
 
@@ -66,6 +66,7 @@ test-rust: .venv/bin/uv
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo test --workspace
 
 # With the debug build: the tests of the crates have just built most of it.
+test-python: PROFILE := debug
 test-python: .venv/mlflow3/ready .venv/mlflow2/ready plugin-environments
 	@echo '== tests of the whole'
 	cargo build --workspace
@@ -133,7 +134,7 @@ $(UV): tests/requirements/uv.txt
 	$(UV) pip install --quiet --python .venv/$*/bin/python -r $<
 	touch $@
 
-# The plugin beside either MLflow, as anybody installs it.
+# The plugin beside either MLflow, as anybody installs it; PROFILE is the wheel's.
 .venv/plugin%/ready: tests/requirements/mlflow%.txt $(UV)
 	@echo '== making the Python environment plugin$*'
 	$(UV) venv --quiet --clear --no-project --python '>=3.10,<3.14' .venv/plugin$*
@@ -141,7 +142,6 @@ $(UV): tests/requirements/uv.txt
 	touch $@
 
 .PHONY: plugin-environments
-plugin-environments: PROFILE := debug
 plugin-environments: DIST := $(TARGET)/wheel
 plugin-environments: wheel .venv/plugin2/ready .venv/plugin3/ready
 	@for major in 2 3; do

@@ -9,12 +9,14 @@ import pytest
 from support import discovery
 from support.emulator import Emulator
 from support.faulty import FaultyService
+from support.installed import Installed
 from support.local import LocalModel
 from support.mlflow_server import MlflowServer
 from support.models import KINDS
 from support.outcome import run
 from support.pipeline import Pipeline
 from support.places import base_env, tool
+from support.story import Story
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +103,34 @@ def logged(mlflow_server):
         return cache[major]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def installed(session_dir, env):
+    """The plugin's environments by MLflow's major."""
+    started = {}
+
+    def get(major):
+        if major not in started:
+            started[major] = Installed(major, env, session_dir / f"installed{major}")
+        return started[major]
+
+    yield get
+    for one in started.values():
+        one.end()
+
+
+@pytest.fixture
+def story(installed, env, emulator, unique, tmp_path):
+    """Begins one beside this MLflow, against this service."""
+
+    def begin(major, target):
+        between = "_" if target == "ai-platform" else "-"
+        name = between.join(["iris", str(major), unique.rsplit("_", 1)[-1]])
+        directory = tmp_path / f"{target}{major}"
+        return Story(installed(major), env, emulator, directory, target, name)
+
+    return begin
 
 
 @pytest.fixture

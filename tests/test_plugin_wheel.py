@@ -23,7 +23,7 @@ SOURCES = sorted((CRATE / "python/mlflow_aip").glob("**/*.py"))
 def path():
     """As make built it for these tests."""
     found = list((BIN.parent / "wheel").glob("mlflow_aip-*.whl"))
-    assert len(found) == 1, f"{found}; run: make plugin-environments"
+    assert len(found) == 1, f"{found}; run: make plugin-environments PROFILE=debug"
     return found[0]
 
 
@@ -53,7 +53,7 @@ def test_nothing_is_missing_and_nothing_stray(wheel, version):
         + [f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt")]
     )
     for name in tracked:
-        assert wheel[name] == (package / name).read_bytes(), f"{name}; run: make plugin-environments"
+        assert wheel[name] == (package / name).read_bytes(), f"{name}; run: make plugin-environments PROFILE=debug"
 
 
 def test_what_it_says_of_itself(wheel, version):

@@ -14,7 +14,7 @@ FOREIGN = {"AIP_BIN", "VIRTUAL_ENV"}
 
 def program(major, name):
     path = VENV / f"plugin{major}/bin" / name
-    assert path.exists(), f"no {path}; run: make plugin-environments"
+    assert path.exists(), f"no {path}; run: make plugin-environments PROFILE=debug"
     return str(path)
 
 
