@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from support.installed import program
 from support.places import BIN, ROOT, tool
 
 # What other tests run, or what would change the machine.
@@ -54,10 +55,12 @@ def test_every_block_runs(page, checkout, env, mlflow_server):
     server = mlflow_server(3).uri.removeprefix("http://")
     script = PRELUDE + "\n".join(f'echo "--- block {i}" >&2\n{text}' for i, text in enumerate(found))
     script = re.sub(r"(localhost|127\.0\.0\.1):5000", server, script)
+    # As in an activated environment that has the plugin.
+    plugin = os.path.dirname(program(3, "mlflow"))
     done = subprocess.run(
         [tool("aip-emulator"), "run", "--bucket", "models", "--", "bash", "-c", script],
         env={name: value for name, value in env.items() if name != "AIP_TARGET"}
-        | {"CARGO": os.environ.get("CARGO", "cargo")},
+        | {"CARGO": os.environ.get("CARGO", "cargo"), "PATH": f"{plugin}:{env['PATH']}"},
         cwd=checkout, capture_output=True, text=True, timeout=800, check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-5000:]}"

@@ -46,7 +46,6 @@ def text() -> str:
         section("Of update without a model, with --endpoint", named(live.VERSION)),
         section("Of delete", named(endpoints.DELETE)),
         section("Of run-local", named(local.OWN)),
-        section("Of run-local", named(local.OWN)),
     ]
     return "\n\n".join(sections)
 
