@@ -21,6 +21,7 @@ class Emulator:
             log=directory / "emulator.log",
             stdin=subprocess.PIPE,
             cwd=directory,
+            speaks=True,
         )
         self.directory = directory
         self.ready = json.loads(self.process.line(timeout=30))

@@ -12,20 +12,22 @@ from pathlib import Path
 class Background:
     """A process in a group of its own, so that its children end with it."""
 
-    def __init__(self, args, *, env, log, stdin=subprocess.DEVNULL, cwd=None):
+    def __init__(self, args, *, env, log, stdin=subprocess.DEVNULL, cwd=None, speaks=False):
         self.log = log
-        self.popen = subprocess.Popen(
-            args,
-            env=env,
-            cwd=cwd,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=open(log, "wb"),
-            start_new_session=True,
-        )
+        with open(log, "wb") as file:
+            self.popen = subprocess.Popen(
+                args,
+                env=env,
+                cwd=cwd,
+                stdin=stdin,
+                # A pipe that nobody reads would stop it once it is full.
+                stdout=subprocess.PIPE if speaks else file,
+                stderr=file,
+                start_new_session=True,
+            )
 
     def line(self, timeout):
-        """The first line of stdout."""
+        """The first line of stdout, of one that speaks."""
         deadline = time.monotonic() + timeout
         stdout, line = self.popen.stdout, b""
         while not line.endswith(b"\n"):
@@ -62,7 +64,8 @@ class Background:
         finally:
             self.signal(signal.SIGKILL)
             self.popen.wait()
-            self.popen.stdout.close()
+            if self.popen.stdout:
+                self.popen.stdout.close()
 
     def signal(self, number):
         try:
