@@ -37,7 +37,8 @@ def gateway(logged_once, authority):
 def fetch(outcome, logged_once, tmp_path):
     def call(gateway, *args, **env):
         env = NO_SYSTEM_TRUST | {"MLFLOW_TRACKING_URI": gateway.url, "tmp_dir": str(tmp_path)} | env
-        return outcome("mlf-fetch", f"runs:/{logged_once[1]}/model", *args, env=env)
+        uri = f"runs:/{logged_once[1]}/model"
+        return outcome("mlf-fetch", uri, "--no-cache", *args, env=env)
 
     return call
 

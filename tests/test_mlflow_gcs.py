@@ -35,7 +35,8 @@ def test_mlflow_itself_reads_what_it_wrote(stored, env, emulator, tmp_path):
 def test_mlf_fetch_reads_it_from_the_bucket(stored, emulator, outcome, tmp_path):
     env = emulator.env | {"tracking_uri": stored["tracking"], "tmp_dir": str(tmp_path / "work")}
     seen = len(emulator.requests("GET"))
-    done = outcome("mlf-fetch", stored["run_id"], env=env)
+    # All of it, whatever an earlier test left in the cache.
+    done = outcome("mlf-fetch", stored["run_id"], "--download", "--no-cache", env=env)
     assert done.status == 0, done.stderr
     fetched = json.loads(done.stdout)["stages"]["fetch"]
     assert fetched["artifactUri"].startswith("gs://mlflow/experiment/")

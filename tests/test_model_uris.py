@@ -26,7 +26,7 @@ def fetch(named, outcome, tmp_path):
     env = {"MLFLOW_TRACKING_URI": named[0].uri, "tmp_dir": str(tmp_path / "work")}
 
     def call(*args):
-        return outcome("mlf-fetch", *args, env=env)
+        return outcome("mlf-fetch", "--no-cache", *args, env=env)
 
     return call
 
