@@ -20,6 +20,21 @@ pub fn agent(url: &str) -> Agent {
 
 /// The same where somebody says whom to trust, or who we are.
 pub fn agent_with(url: &str, tls: TlsConfig) -> Agent {
+    build(url, tls, 128 * 1024, 128 * 1024)
+}
+
+/// The same for many that send at once and are told little: each connection has
+/// its buffers, and most of a tool's memory is theirs.
+pub fn sending_agent(url: &str) -> Agent {
+    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+    build(url, tls, 16 * 1024, 64 * 1024)
+}
+
+/// As many connections as there may be workers: one that a worker has used is
+/// there for its next file.
+const CONNECTIONS: usize = 256;
+
+fn build(url: &str, tls: TlsConfig, input: usize, output: usize) -> Agent {
     let near = is_loopback(url) || is_link_local(url);
     let config = Agent::config_builder()
         .tls_config(tls)
@@ -28,8 +43,10 @@ pub fn agent_with(url: &str, tls: TlsConfig) -> Agent {
         .timeout_connect(Some(Duration::from_secs(15)))
         .timeout_per_read(Some(silence()))
         .timeout_per_write(Some(silence()))
-        .input_buffer_size(128 * 1024)
-        .output_buffer_size(128 * 1024)
+        .max_idle_connections(CONNECTIONS)
+        .max_idle_connections_per_host(CONNECTIONS)
+        .input_buffer_size(input)
+        .output_buffer_size(output)
         .user_agent(concat!("mlflow-aip/", env!("CARGO_PKG_VERSION")))
         .proxy(if near { None } else { proxy(url) });
     config.build().into()

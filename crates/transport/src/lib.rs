@@ -13,7 +13,7 @@ mod proxy;
 mod rate;
 mod retry;
 
-pub use agent::{agent, agent_with, silence};
+pub use agent::{agent, agent_with, sending_agent, silence};
 pub use answer::{Answer, no_answer, success};
 pub use checksum::{Crc32c, Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};

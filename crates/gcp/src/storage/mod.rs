@@ -36,6 +36,8 @@ pub use uri::{GsUri, GsUriError};
 pub struct Storage {
     root: String,
     agent: Agent,
+    /// For content, which comes in larger pieces than answers do.
+    reader: Agent,
     credentials: Arc<Credentials>,
     policy: Policy,
     /// What every request carries besides.
@@ -44,8 +46,9 @@ pub struct Storage {
 
 impl Storage {
     pub fn new(root: String, credentials: Arc<Credentials>) -> Self {
-        let agent = transport::agent(&root);
-        Self { root, agent, credentials, policy: Policy::from_env(), headers: Vec::new() }
+        let agent = transport::sending_agent(&root);
+        let reader = transport::agent(&root);
+        Self { root, agent, reader, credentials, policy: Policy::from_env(), headers: Vec::new() }
     }
 
     /// The same, whose requests carry these as well.
