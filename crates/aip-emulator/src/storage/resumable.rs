@@ -21,10 +21,18 @@ use crate::state::App;
 /// The body of the request that starts a session is the object's metadata.
 const MAX_METADATA: usize = 1024 * 1024;
 
-/// Starts a session at `path`, whose address is all that is needed to use it.
+/// What the session's address begins with: what its first request asked to be
+/// told, it is told in the end.
+pub(super) fn address(path: &str, query: &str) -> String {
+    let fields = query.split('&').find(|pair| pair.starts_with("fields="));
+    let fields = fields.map(|fields| format!("&{fields}")).unwrap_or_default();
+    format!("{path}?uploadType=resumable{fields}")
+}
+
+/// Starts a session, whose address is all that is needed to use it.
 pub(super) async fn start(
     app: &App,
-    path: &str,
+    address: &str,
     mut draft: Draft,
     headers: &HeaderMap,
     body: Body,
@@ -39,7 +47,7 @@ pub(super) async fn start(
         .map(|length| length.parse().map_err(|_| invalid("Invalid X-Upload-Content-Length.")))
         .transpose()?;
     let id = app.sessions.start(&app.storage, draft, declared)?;
-    let location = format!("{path}?uploadType=resumable&upload_id={id}");
+    let location = format!("{address}&upload_id={id}");
     Ok([(LOCATION, location), (HeaderName::from_static("x-guploader-uploadid"), id)]
         .into_response())
 }

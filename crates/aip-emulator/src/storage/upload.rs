@@ -79,7 +79,8 @@ pub(super) async fn handle(
         "multipart" => multipart(&app, &origin, draft, &headers, body).await,
         "resumable" => {
             let path = format!("{}{}", origin.url, uri.path());
-            resumable::start(&app, &path, draft, &headers, body).await
+            let address = resumable::address(&path, uri.query().unwrap_or_default());
+            resumable::start(&app, &address, draft, &headers, body).await
         }
         other => {
             let message = format!("Invalid value for uploadType: '{other}'");

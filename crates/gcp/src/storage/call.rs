@@ -85,8 +85,8 @@ impl Storage {
         let request =
             request.body(body).map_err(|error| HttpError::unreadable(method, url, &error))?;
         debug!("{method} {}", redact(url));
-        let is_content = method == "GET" && url.contains("alt=media");
-        let agent = if is_content { &self.reader } else { &self.agent };
+        let is_content = method == "PUT" || (method == "GET" && url.contains("alt=media"));
+        let agent = if is_content { &self.streams } else { &self.agent };
         Ok(agent.run(request).map_err(|error| no_answer(method, url, error))?)
     }
 

@@ -50,6 +50,9 @@ impl<'a> Content<'a> {
     pub(super) fn sum(&mut self, offset: u64) -> Result<Crc32c, Error> {
         let known = self.known.iter().filter(|(at, _)| *at <= offset).max_by_key(|(at, _)| at);
         let (from, mut sum) = known.copied().unwrap_or_default();
+        if from == offset {
+            return Ok(sum);
+        }
         let mut file = self.open(from)?.take(offset - from);
         let mut buffer = vec![0; 128 * 1024];
         loop {

@@ -22,9 +22,9 @@ use super::Insert;
 /// Of the seven days that the service keeps a session, one is a margin.
 const LIFE: Duration = Duration::from_secs(6 * 24 * 3600);
 
-/// How far the bytes may run ahead of the notes. A note costs a tenth of a
-/// millisecond, so much as these bytes.
-const STRIDE: u64 = 16 * 1024 * 1024;
+/// How far the bytes may run ahead of the notes. A note is a new file: a
+/// millisecond, where many have just been removed.
+const STRIDE: u64 = 64 * 1024 * 1024;
 
 const LOCK: &str = ".lock";
 

@@ -36,8 +36,8 @@ pub use uri::{GsUri, GsUriError};
 pub struct Storage {
     root: String,
     agent: Agent,
-    /// For content, which comes in larger pieces than answers do.
-    reader: Agent,
+    /// For long content, which goes in larger pieces.
+    streams: Agent,
     credentials: Arc<Credentials>,
     policy: Policy,
     /// What every request carries besides.
@@ -47,8 +47,8 @@ pub struct Storage {
 impl Storage {
     pub fn new(root: String, credentials: Arc<Credentials>) -> Self {
         let agent = transport::sending_agent(&root);
-        let reader = transport::agent(&root);
-        Self { root, agent, reader, credentials, policy: Policy::from_env(), headers: Vec::new() }
+        let streams = transport::agent(&root);
+        Self { root, agent, streams, credentials, policy: Policy::from_env(), headers: Vec::new() }
     }
 
     /// The same, whose requests carry these as well.
