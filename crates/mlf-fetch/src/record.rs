@@ -1,14 +1,14 @@
 //! What the document is told.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use checksum::Digest;
+use checksum::Hasher;
 use deployment::{Deployment, Fetch, File};
 use mlflow::source::Entry;
 use mlflow::{Location, MlModel, Resolved};
 use serde_json::json;
-use stage::Failure;
 
 pub(crate) const STAGE: &str = "fetch";
 
@@ -47,19 +47,32 @@ pub(crate) fn undownloaded(entries: &[Entry]) -> Vec<File> {
 
 /// The model's digest, over all of its files; empty where nobody knows what is
 /// in one of them. An object's generation stands for its content.
-pub(crate) fn digest(files: &[File]) -> Result<String, Failure> {
-    let line = |file: &File| match (&file.uri, file.generation) {
-        (None, _) => Some(format!("{}  {}\n", file.sha256, file.path)),
-        (Some(uri), Some(generation)) => Some(format!("{uri}#{generation}  {}\n", file.path)),
-        (Some(_), None) => None,
+pub(crate) fn digest(files: &[File]) -> String {
+    let Some(mut lines) = files.iter().map(content).collect::<Option<Vec<_>>>() else {
+        return String::new();
     };
-    let Some(mut lines) = files.iter().map(line).collect::<Option<Vec<_>>>() else {
-        return Ok(String::new());
+    // As whole lines, of which there may be a hundred thousand.
+    lines.sort_by(|(one, path), (other, another)| {
+        let one = one.bytes().chain("  ".bytes()).chain(path.bytes());
+        one.cmp(other.bytes().chain("  ".bytes()).chain(another.bytes()))
+    });
+    let mut hasher = Hasher::default();
+    for (content, path) in &lines {
+        for part in [content, "  ", path, "\n"] {
+            hasher.update(part.as_bytes());
+        }
+    }
+    hasher.finish().sha256
+}
+
+/// What stands for a file's content, beside its path.
+fn content(file: &File) -> Option<(Cow<'_, str>, &str)> {
+    let content = match (&file.uri, file.generation) {
+        (None, _) => Cow::from(&file.sha256),
+        (Some(uri), Some(generation)) => format!("{uri}#{generation}").into(),
+        (Some(_), None) => return None,
     };
-    lines.sort();
-    Digest::of(lines.concat().as_bytes())
-        .map(|digest| digest.sha256)
-        .map_err(|error| Failure::failed("cannot hash the list of files").cause(&error))
+    Some((content, &file.path))
 }
 
 pub(crate) fn note(fetch: &mut Fetch, way: &str, downloaded: bool) {
@@ -102,6 +115,8 @@ pub(crate) fn warn(document: &mut Deployment, resolved: &Resolved, fetch: &Fetch
 
 #[cfg(test)]
 mod tests {
+    use checksum::Digest;
+
     use super::*;
 
     #[test]
@@ -113,17 +128,17 @@ mod tests {
         };
         let one = [file("MLmodel", "aa"), file("x", "bb")];
         let other = [file("x", "bb"), file("MLmodel", "aa")];
-        assert_eq!(digest(&one).unwrap(), digest(&other).unwrap());
+        assert_eq!(digest(&one), digest(&other));
         let expected = Digest::of(&b"aa  MLmodel\nbb  x\n"[..]).unwrap().sha256;
-        assert_eq!(digest(&one).unwrap(), expected);
+        assert_eq!(digest(&one), expected);
     }
 
     #[test]
     fn what_was_left_counts_if_it_is_pinned() {
         let mut left = File { path: "x".into(), uri: Some("gs://b/x".into()), ..File::default() };
-        assert_eq!(digest(&[left.clone()]).unwrap(), "");
+        assert_eq!(digest(&[left.clone()]), "");
         left.generation = Some(7);
         let expected = Digest::of_bytes(b"gs://b/x#7  x\n").sha256;
-        assert_eq!(digest(&[left]).unwrap(), expected);
+        assert_eq!(digest(&[left]), expected);
     }
 }

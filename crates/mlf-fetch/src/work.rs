@@ -49,9 +49,11 @@ pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         fetch.files = files;
         note(&mut fetch, origin.way, downloaded);
         fetch.files.extend(left);
-        fetch.digest = digest(&fetch.files)?;
+        fetch.digest = digest(&fetch.files);
     }
     fetch.files.sort_by(|one, other| one.path.cmp(&other.path));
+    // There may be a hundred thousand of them.
+    drop(origin);
     finish(&mut document, &resolved, fetch);
     Ok(document.into())
 }

@@ -72,22 +72,29 @@ fn pump<A: Parser>(
     }
 }
 
+/// A document may be large: it is not put together in memory first.
 fn write(stdout: &mut dyn Write, output: &Output, pretty: bool) -> Result<(), Failure> {
-    let text = match (output, pretty) {
+    let mut stdout = io::BufWriter::with_capacity(64 * 1024, stdout);
+    let written = match (output, pretty) {
         (Output::Streamed, _) => return Ok(()),
-        (Output::Text(text), _) => Ok(text.clone()),
-        (Output::Document(document), true) => serde_json::to_string_pretty(document),
-        (Output::Document(document), false) => serde_json::to_string(document),
-        (Output::Json(value), true) => serde_json::to_string_pretty(value),
-        (Output::Json(value), false) => serde_json::to_string(value),
+        (Output::Text(text), _) => stdout.write_all(text.as_bytes()),
+        (Output::Document(document), true) => {
+            json(serde_json::to_writer_pretty(&mut stdout, document))
+        }
+        (Output::Document(document), false) => json(serde_json::to_writer(&mut stdout, document)),
+        (Output::Json(value), true) => json(serde_json::to_writer_pretty(&mut stdout, value)),
+        (Output::Json(value), false) => json(serde_json::to_writer(&mut stdout, value)),
     };
-    let mut text = text.map_err(|error| Failure::failed("cannot write JSON").cause(&error))?;
-    text.push('\n');
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
+    let ended = written.and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
+    ended.map_err(|error| {
         Failure::failed("cannot write the document to stdout")
             .cause(&error)
             .hint("what was done stays done; run it again for the document")
     })
+}
+
+fn json(written: serde_json::Result<()>) -> io::Result<()> {
+    written.map_err(io::Error::from)
 }
 
 /// Help goes to stdout; clap's errors go to stderr, as any other failure.

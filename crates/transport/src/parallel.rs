@@ -43,7 +43,8 @@ where
     drop(jobs);
     match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
         Some(error) => Err(error),
-        None => Ok(slots.into_iter().flatten().collect()),
+        // In place: there may be many.
+        None => Ok(slots.into_iter().map_while(|slot| slot).collect()),
     }
 }
 

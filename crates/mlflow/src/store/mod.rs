@@ -95,16 +95,17 @@ impl Store {
             log::debug!("'{}' holds something else; fetching anew", self.directory.display());
             return None;
         }
-        let pairs: Vec<_> = entries.iter().zip(known).collect();
+        let pairs: Vec<_> = entries.iter().zip(&known).collect();
         let checked = for_each(pairs, jobs, |(entry, known)| {
             let path = self.directory.join(&entry.path);
             if known.is_still(entry, source) && known.is_in(&path) {
-                return Ok(known.file);
+                return Ok(());
             }
             log::debug!("'{}' is not known to be current; fetching anew", path.display());
             Err(())
         });
-        checked.ok()
+        checked.ok()?;
+        Some(known.into_iter().map(|known| known.file).collect())
     }
 
     /// A directory to fill, on the same file system.
