@@ -36,7 +36,8 @@ def gateway(logged_once, authority):
 @pytest.fixture
 def fetch(outcome, logged_once, tmp_path):
     def call(gateway, *args, **env):
-        env = NO_SYSTEM_TRUST | {"MLFLOW_TRACKING_URI": gateway.url, "tmp_dir": str(tmp_path)} | env
+        place = {"MLFLOW_TRACKING_URI": gateway.url, "tmp_dir": str(tmp_path)}
+        env = NO_SYSTEM_TRUST | place | env
         uri = f"runs:/{logged_once[1]}/model"
         return outcome("mlf-fetch", uri, "--no-cache", *args, env=env)
 
@@ -85,7 +86,8 @@ def test_a_certificate_of_ones_own(gateway, fetch, authority, tmp_path):
     # Somebody else's key is found before anything is sent.
     mixed = tmp_path / "mixed.pem"
     bob, eve = (authority.identity(name).read_text() for name in ("bob", "eve"))
-    mixed.write_text(bob[: bob.index("-----BEGIN PRIVATE")] + eve[eve.index("-----BEGIN PRIVATE") :])
+    key = "-----BEGIN PRIVATE"
+    mixed.write_text(bob[: bob.index(key)] + eve[eve.index(key) :])
     done = fetch(strict, **trust, MLFLOW_TRACKING_CLIENT_CERT_PATH=str(mixed))
     assert done.status == 2 and "is no client certificate" in done.stderr, done.stderr
 

@@ -102,8 +102,8 @@ def test_while_somebody_writes(store, fetch):
             writer.execute(f"PRAGMA journal_mode = {mode}")
             writer.execute("BEGIN IMMEDIATE")
             writer.execute("DELETE FROM registered_model_aliases")
-            files = fetched(fetch("models:/my model@champion", "--tracking-uri", uri(directory, name)))
-            assert files == said["files"]["models:/my model@champion"]
+            done = fetch("models:/my model@champion", "--tracking-uri", uri(directory, name))
+            assert fetched(done) == said["files"]["models:/my model@champion"]
             writer.execute("ROLLBACK")
     finally:
         writer.close()
