@@ -11,7 +11,7 @@ use std::path::Path;
 use transport::{Crc32c, Paced};
 
 use super::Insert;
-use super::journal::Slot;
+use super::note::Slot;
 use crate::Error;
 
 /// What is known of one upload's bytes, over all attempts.

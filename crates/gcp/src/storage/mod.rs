@@ -10,6 +10,7 @@ mod content;
 mod download;
 mod header;
 mod journal;
+mod note;
 mod object;
 mod resumable;
 mod rewrite;

@@ -11,7 +11,8 @@ use ureq::SendBody;
 
 use super::call::{Token, with_query};
 use super::content::Content;
-use super::journal::{Journal, Slot};
+use super::journal::Journal;
+use super::note::Slot;
 use super::upload::{Insert, is_unreadable, metadata, query_refs, written};
 use super::{ObjectMeta, Storage};
 use crate::Error;
