@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
-from mlflow_aip import inputs
+from mlflow_aip import inputs, predict
+from mlflow_aip.settings import Settings
 
 from support.places import TESTS, python
 from support.plugin import SOURCE
@@ -169,6 +170,14 @@ class TestPlainValues:
         assert "'object'" in refusal([object()])
         assert "differ in length" in refusal({"a": [1], "b": 2})
         assert "not a table" in refusal({"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}})
+
+    def test_what_is_in_itself(self):
+        endless = []
+        endless.append(endless)
+        for given in (endless, "[" * 200_000):
+            with pytest.raises(MlflowException, match="nested too deeply"):
+                with predict.question(Settings({"spec": {}}), given):
+                    pass
 
 
 REQUESTS = [

@@ -1,5 +1,6 @@
 """How the plugin runs programs: these are shell scripts."""
 
+import gc
 import json
 import os
 import shlex
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -82,6 +84,23 @@ def test_what_it_says_is_shown_as_it_comes(program, monkeypatch):
     assert "".join(shown).splitlines() == [
         "aip-x: one", "aip-x: two", "aip-x: warning: take care", "words of another",
     ]
+
+
+def broken(error):
+    def write(text):
+        raise error
+
+    return SimpleNamespace(write=write, flush=lambda: None)
+
+
+@pytest.mark.parametrize("stderr", [None, broken(BrokenPipeError()), broken(ValueError("closed file"))])
+def test_what_nobody_hears_stops_nothing(program, monkeypatch, capfd, stderr):
+    """Nor is it taken for what belongs on stdout."""
+    noise = "for i in {1..20000}; do echo to nobody >&2; done; echo done"
+    monkeypatch.setattr(sys, "stderr", stderr)
+    assert tools.run(program(noise)) == b"done\n"
+    assert list(tools.lines(program(noise), document=b"")) == [b"done\n"]
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
@@ -213,7 +232,16 @@ def test_two_threads_hear_their_own_programs(program):
 def test_nothing_stays_open(program):
     name = program("cat")
     tools.run(name)
+    gc.collect()
     before = len(os.listdir("/proc/self/fd"))
-    for _ in range(5):
-        tools.run(name, document=b"x")
+    with warnings.catch_warnings(record=True) as left:
+        warnings.simplefilter("always", ResourceWarning)
+        for _ in range(5):
+            tools.run(name, document=b"x")
+            assert [*tools.lines(name, document=b"x")] == [b"x"]
+            unread = tools.lines(name, document=b"x\ny")
+            next(unread)
+            unread.close()
+        gc.collect()
+    assert [str(one.message) for one in left] == []
     assert len(os.listdir("/proc/self/fd")) == before

@@ -34,6 +34,8 @@ def string(value: Any) -> str:
         text = str(operator.index(value))
     if not isinstance(text, str) or not text.strip():
         raise ValueError("it is empty")
+    if "\0" in text:
+        raise ValueError("it holds a NUL character")
     return text
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 import threading
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 
-from . import errors, tools
+from . import errors, say, tools
 
 PROGRAM = "aip-emulator"
 
@@ -42,13 +41,14 @@ class Emulator:
     def hear(self) -> None:
         """Shows what it says, and what runs in it; why it fails, it says last."""
         assert self.child.stderr
-        for raw in self.child.stderr:
-            line = raw.decode(errors="replace").rstrip("\r\n")
-            text = line[len(f"{PROGRAM}: ") :]
-            if text.startswith(("error: ", "caused by: ")):
-                self.reasons.append(text.split(": ", 1)[1])
-            else:
-                print(unwrapped(line), file=sys.stderr, flush=True)
+        with self.child.stderr as stderr:
+            for raw in stderr:
+                line = raw.decode(errors="replace").rstrip("\r\n")
+                text = line[len(f"{PROGRAM}: ") :]
+                if text.startswith(("error: ", "caused by: ")):
+                    self.reasons.append(text.split(": ", 1)[1])
+                else:
+                    say.line(unwrapped(line))
 
     def refusal(self) -> Exception:
         """It did not start: with other arguments it may."""
@@ -72,6 +72,8 @@ class Emulator:
             self.child.wait(tools.PATIENCE)
         except subprocess.TimeoutExpired:
             tools.end(self.child)
+        if self.child.stdout:
+            self.child.stdout.close()
         self.hearing.join(tools.PATIENCE)
 
 

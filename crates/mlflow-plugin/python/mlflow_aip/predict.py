@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import inputs, tools
+from . import errors, inputs, tools
 
 if TYPE_CHECKING:
     from mlflow.deployments import PredictionsResponse
@@ -63,9 +63,12 @@ def question(settings: Settings, given: Any) -> Iterator[list[str]]:
     if "version" not in settings.spec:
         # Nor that of the environment: whichever is live is meant.
         args.append("--default-version")
-    request = inputs.read(given)
     with tempfile.TemporaryDirectory(prefix="mlflow-aip-") as directory:
-        yield [*args, f"--instances={written(request, Path(directory))}"]
+        try:
+            place = written(inputs.read(given), Path(directory))
+        except RecursionError:
+            raise errors.invalid("the inputs are nested too deeply, or within themselves") from None
+        yield [*args, f"--instances={place}"]
 
 
 def written(request: inputs.Request, directory: Path) -> Path:

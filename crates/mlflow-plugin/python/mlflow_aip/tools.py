@@ -19,7 +19,7 @@ from typing import IO, Any, Optional
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 
-from . import errors
+from . import errors, say
 
 # How long a program that was told to end may take to say so.
 PATIENCE = 10
@@ -92,15 +92,16 @@ def run(
     child = start(program, *args, "--log-format=json", env=env, stdin=stdin)
     assert child.stderr
     said = Said(program)
-    try:
-        with fed(child, document) as output:
+    with child.stderr:
+        try:
+            with fed(child, document) as output:
+                said.hear_all(child.stderr)
+            status = child.wait()
+        except BaseException:
+            end(child)
             said.hear_all(child.stderr)
-        status = child.wait()
-    except BaseException:
-        end(child)
-        said.hear_all(child.stderr)
-        said.last_words()
-        raise
+            said.last_words()
+            raise
     if status == 0:
         return b"".join(output)
     raise said.failure(status)
@@ -119,12 +120,15 @@ def lines(
     try:
         with contextlib.suppress(BrokenPipeError), child.stdin as stdin:
             stdin.write(document)
-        yield from child.stdout
-        hearing.join()
+        with child.stdout as stdout:
+            yield from stdout
         status = child.wait()
     except BaseException:
         end(child)
         raise
+    finally:
+        hearing.join()
+        child.stderr.close()
     if status:
         raise said.failure(status)
 
@@ -155,7 +159,7 @@ class Said:
         else:
             # What no logger said, such as a panic or a child's own words.
             self.rest = [*self.rest[-4:], line]
-        print(line, file=sys.stderr, flush=True)
+        say.line(line)
 
     def failure(self, status: int) -> BaseException:
         if status in (130, -signal.SIGINT):
@@ -180,7 +184,7 @@ class Said:
     def last_words(self) -> None:
         """For one whose end is no exception of its own: how to go on."""
         if self.error:
-            print(self.text(), file=sys.stderr, flush=True)
+            say.line(self.text())
 
 
 def as_config(hints: Sequence[str]) -> list[str]:
@@ -216,7 +220,8 @@ def fed(child: subprocess.Popen[bytes], document: Optional[bytes]) -> Iterator[l
             stdin.write(document or b"")
 
     def collect(stdout: IO[bytes]) -> None:
-        output.append(stdout.read())
+        with stdout:
+            output.append(stdout.read())
 
     work = [(feed, child.stdin)] if child.stdin else []
     threads = [
