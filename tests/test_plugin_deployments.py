@@ -13,7 +13,7 @@ import time
 import pytest
 from mlflow.deployments.base import BaseDeploymentClient
 from mlflow.exceptions import MlflowException
-from mlflow_aip import deployments, stages
+from mlflow_aip import deployments, pipeline, settings, stages
 from mlflow_aip.deployments import AIPlatformDeploymentClient
 
 from support.local import LocalModel
@@ -232,12 +232,118 @@ def test_what_cannot_be_asked_for(service):
         (client.update_deployment, {"name": name}, "nothing to update"),
         (client.update_deployment, {"name": name, "config": {"promote": "a", "rollback": 1}}, "at once"),
         (client.update_deployment, {"name": name, "config": {"timeout": 1}}, "without a new version"),
+        (client.update_deployment, {"name": name, "config": {"promote": "a", "bucket": "b"}}, "'bucket'"),
         (client.create_endpoint, {"name": name, "config": {"timeout": 1}}, "not about endpoints"),
+        (service.create, {"name": "!"}, "'!' cannot be the name of a model"),
+        (service.create, {"name": "a\0b"}, "NUL"),
     ):
         problem, message = code(call, **options)
         assert problem == "INVALID_PARAMETER_VALUE" and said in message, message
     # All that before anything was done.
     assert not os.path.exists("work")
+
+
+@both
+def test_an_update_is_without_a_pause(service):
+    """Somebody asks all the time, and is answered by the one or the other."""
+    service.create()
+    ask, answers, done = service.client.predict, [], threading.Event()
+
+    def go_on_asking():
+        while not done.is_set():
+            try:
+                answers.extend(ask(service.name, [{"x": 1.0}] if ai else [1.0])["predictions"])
+            except MlflowException as error:
+                answers.append(error.message)
+
+    ai = service.target == "ai-platform"
+    (service.model.directory / "weights.txt").write_text("3")
+    service.change_model(3)
+    asking = threading.Thread(target=go_on_asking)
+    asking.start()
+    try:
+        service.update()
+        time.sleep(0.5)
+    finally:
+        done.set()
+        asking.join()
+    assert {*answers} == {2, 3} and answers == sorted(answers)
+
+
+@both
+def test_nothing_is_left_of_what_is_deleted(service, emulator):
+    service.create()
+    service.update()
+    service.client.delete_deployment(service.name)
+    service.client.delete_deployment(service.name)
+    assert service.name not in [one["name"] for one in service.client.list_deployments()]
+    kinds = ["models"] if service.target == "ai-platform" else ["endpoints", "models"]
+    where = "" if service.target == "ai-platform" else "/locations/us-central1"
+    for kind in kinds:
+        status, found = emulator.call("GET", f"/v1/projects/emulator{where}/{kind}")
+        assert status == 200 and service.name not in json.dumps(found)
+
+
+@both
+def test_a_name_is_the_calls_own(service, monkeypatch):
+    """A variable that is there for another deployment makes nobody lose it."""
+    service.create()
+    monkeypatch.setenv("model_name", service.name)
+    monkeypatch.setenv("version_name", "v1")
+    client, model = service.client, str(service.model.directory)
+    for nothing in (None, "", " "):
+        for call, *args in (
+            (client.delete_deployment, nothing),
+            (client.delete_deployment, nothing, None, service.name),
+            (client.delete_endpoint, nothing),
+            (client.update_deployment, nothing, None, None, {"promote": "v1"}),
+            (client.update_deployment, nothing, model),
+            (client.create_deployment, nothing, model),
+            (client.create_endpoint, nothing),
+            (client.get_deployment, nothing),
+            (client.predict, nothing, [1]),
+        ):
+            problem, message = code(call, *args)
+            assert (problem, message.splitlines()[0]) == ("INVALID_PARAMETER_VALUE", "no deployment is named")
+    assert service.versions() == ["v1"]
+
+
+@ai_platform
+def test_what_is_taken_is_nothing_to_go_on_with(service):
+    """The rest of the stages would take the place of what is live."""
+    service.create()
+    service.change_model(3)
+    problem, message = code(service.create)
+    assert problem == "RESOURCE_ALREADY_EXISTS" and "to go on" not in message
+
+
+@ai_platform
+@pytest.mark.parametrize("place", ["/dev/null", "/proc/there/is/none"])
+def test_where_nothing_may_be_written(service, place):
+    problem, message = code(service.create, config={"out": place})
+    assert problem == "INVALID_PARAMETER_VALUE"
+    assert message.startswith(f"cannot write the stages' documents to '{place}': ")
+    assert "out=DIR" in message and "Errno" not in message
+
+
+@pytest.mark.parametrize("name", ["../../../up", "/etc", ".", "..", "a/b"])
+def test_documents_stay_in_their_directory(tmp_path, name):
+    spec = {"workDir": str(tmp_path), "model": name}
+    below = tmp_path / "deployments"
+    for more in ({}, {"version": name}):
+        found = pipeline.directory(settings.Settings({"spec": {**spec, **more}}))
+        assert len(found.resolve().relative_to(below).parts) == 2
+    assert found != pipeline.directory(settings.Settings({"spec": spec}))
+
+
+def test_two_in_the_same_second_have_their_own_directories(tmp_path):
+    wanted = settings.Settings({"spec": {"workDir": str(tmp_path), "model": "m"}})
+    assert pipeline.directory(wanted) != pipeline.directory(wanted)
+
+
+def test_headers_are_not_repeated():
+    line = stages.shell(["true", "--header=Authorization: Bearer sesame", "--header=@file"])
+    assert "sesame" not in line and "--header=@file" in line and "Authorization:" in line
 
 
 @both

@@ -45,6 +45,7 @@ def test_target_uris(uri, expected):
     [
         ("sagemaker:/us-east-1", "not a target URI of this plugin"),
         ("aiplatform:/a/b/c", "more than a project and a region"),
+        ("aiplatform://[a", "is no URI"),
         ("aiplatform:/a/b#c", "not a target URI"),
         ("aiplatform:/a/b?taget=vertex", "did you mean 'target'?"),
         ("aiplatform:/a/b?project=c", "gives the project twice"),
@@ -234,6 +235,29 @@ def test_what_is_not_given_does_not_count():
 def test_a_login_in_a_variable_stays_there():
     environ = {"MLFLOW_TRACKING_URI": "https://me:sesame@mlflow.example.com"}
     assert b"sesame" not in settings.read(HERE, {}, environ).document()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://me:sesame@mlflow.example.com",
+        "https://sesame@mlflow.example.com",
+        "postgresql://me:sesame@db/mlflow",
+    ],
+)
+def test_a_login_in_the_config_is_refused(uri):
+    """Without being told to everybody."""
+    for given in ({"config": {"tracking_uri": uri}}, {"config": None, "modelUri": uri}):
+        config = given.pop("config")
+        message = refused(settings.read, HERE, config, {}, **given)
+        assert "has a login in it" in message and "sesame" not in message
+        assert "MLFLOW_TRACKING_PASSWORD" in message
+
+
+@pytest.mark.parametrize("uri", ["models:/m@champion", "gs://bucket/a@b:c", "https://host/a@b"])
+def test_what_looks_like_a_login_is_none(uri):
+    assert settings.read(HERE, {}, {"model_uri": uri}).spec["modelUri"] == uri
+    assert settings.read(HERE, None, {}, modelUri=uri).spec["modelUri"] == uri
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"spec": 1}'])

@@ -11,7 +11,7 @@ NOISE = [
     (r"Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)+", "Traceback …\n"),
     (r"(?m)^record: .*$", "record: …"),
     (r"'record': \{.*?\}(?=\}[,\]])", "'record': …"),
-    (r"\b\d{8}T\d{6}-\d+\b", "MOMENT"),
+    (r"\b\d{8}T\d{6}-\d+-\d+\b", "MOMENT"),
     (r"\b\d{10,19}\b", "NUMBER"),
     (r"/\S+/plugin\d/bin/", "BIN/"),
     (r"\b\d+ bytes\b", "SIZE"),

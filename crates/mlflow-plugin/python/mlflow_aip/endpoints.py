@@ -19,6 +19,7 @@ DELETE = {
 
 
 def create(target: Target, name: str, config: Optional[Mapping[str, Any]]) -> dict[str, Any]:
+    settings.named(name)
     wanted = settings.read(target, config, os.environ, model=name)
     for flag in wanted.flags:
         if "model" not in keys.flags()[flag].stages:
@@ -52,6 +53,7 @@ def remove(
     target: Target, name: str, config: Optional[Mapping[str, Any]], endpoint: Optional[str]
 ) -> None:
     """A version, or an endpoint with all of them; what is gone is as good as removed."""
+    settings.named(name)
     wanted = settings.subject(target, name, endpoint, os.environ, config, DELETE)
     if endpoint:
         remove_version(wanted, name)

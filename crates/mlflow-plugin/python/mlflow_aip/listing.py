@@ -24,15 +24,16 @@ def query(program: str, verb: str, wanted: Settings) -> dict[str, Any]:
 
 def deployments(target: Target, endpoint: Optional[str]) -> list[dict[str, Any]]:
     """Endpoints, or with one of them its versions; all pages."""
-    wanted = settings.subject(target, None, endpoint, os.environ)
     if endpoint:
-        return versions(wanted)
+        return versions(settings.subject(target, None, endpoint, os.environ))
+    wanted = settings.read(target, None, os.environ)
     answer = query("aip-model", "list", wanted)
     records = answer.get("endpoints") or answer.get("models") or []
     return [described(wanted, record) for record in records]
 
 
 def deployment(target: Target, name: str, endpoint: Optional[str]) -> dict[str, Any]:
+    settings.named(name)
     wanted = settings.subject(target, name, endpoint, os.environ)
     if not endpoint:
         return described(wanted, query("aip-model", "get", wanted))

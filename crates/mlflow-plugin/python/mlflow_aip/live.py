@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from . import errors, listing, models, settings, tools
+from . import errors, keys, models, settings, tools
 from .keys import Key
 from .settings import Settings
 from .target import Target
@@ -18,23 +18,39 @@ ENDPOINT = {
     "rollback": Key("rollback", "integer", "Changes of the split to take back; Vertex AI only."),
 }
 VERSION = {"promote": Key("promote", "boolean", "Whether the version gets all requests.")}
+# Of the spec: which endpoint it is.
+PLACE = ("target", "project", "region", "model", "version", "dryRun")
 
 
 def update(
     target: Target, name: str, config: Optional[Mapping[str, Any]], endpoint: Optional[str]
 ) -> dict[str, Any]:
+    settings.named(name)
     own = VERSION if endpoint else ENDPOINT
     wanted = settings.subject(target, name, endpoint, os.environ, config, own)
     asked = [key for key in own if wanted.own.get(key)]
-    if wanted.flags or len(asked) != 1:
-        changed = [*asked, *wanted.flags] if wanted.flags else asked
-        message = f"cannot change {' and '.join(changed)} at once" if changed else "nothing to update"
-        if wanted.flags:
-            message = f"'{next(iter(wanted.flags))}' cannot be changed without a new version"
-        raise errors.invalid(message, f"give a model URI, or one of {', '.join(own)}")
+    check(config or {}, own, asked)
     for command in commands(wanted, name, asked[0]):
         tools.run(*command, "--document=-", *wanted.credentials(), document=wanted.document())
     return {"name": name, "flavor": models.FLAVOR, "endpoint": endpoint or name}
+
+
+def check(config: Mapping[str, Any], own: Mapping[str, Key], asked: list[str]) -> None:
+    """One change at a time, and nothing beside it that would be passed over."""
+    others = [
+        key.name
+        for key, _ in settings.found(config, {**settings.COMMON, **own})
+        if key.name not in {*own, *settings.COMMON, *PLACE}
+    ]
+    if len(asked) == 1 and not others:
+        return
+    if others:
+        message = f"'{keys.snake(others[0])}' cannot be changed without a new version"
+    elif asked:
+        message = f"cannot change {' and '.join(asked)} at once"
+    else:
+        message = "nothing to update"
+    raise errors.invalid(message, f"give a model URI, or one of {', '.join(own)}")
 
 
 def commands(wanted: Settings, name: str, what: str) -> list[list[str]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Mapping
 from typing import Any, Optional
 
@@ -78,9 +77,10 @@ def run_local(
     """Serves the model until Ctrl-C; in the background, returns instead."""
     models.check_flavor(flavor)
     wanted = settings.read(Target(), config, os.environ, OWN, model=name, modelUri=model_uri)
+    stages.check(wanted)
     models.resolve(wanted, os.environ)
     local = started(wanted)
-    print(local.how(), file=sys.stderr, flush=True)
+    say.line(local.how())
     if wanted.own.get("background"):
         return local
     with local:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from typing import Optional
 from urllib.parse import urlsplit
@@ -33,10 +34,10 @@ def resolve(wanted: Settings, environ: Mapping[str, str]) -> None:
     which the tools go on."""
     uri = str(wanted.spec["modelUri"])
     tracking = tracking_uri(wanted, environ)
-    scheme = urlsplit(uri).scheme
+    scheme = scheme_of(uri)
     if scheme in MODELS or os.path.exists(uri):
         return
-    if scheme in RECORDED and tracking != "databricks" and urlsplit(tracking or "").scheme in STORES:
+    if scheme in RECORDED and tracking != "databricks" and scheme_of(tracking or "") in STORES:
         return
     import mlflow
 
@@ -46,10 +47,20 @@ def resolve(wanted: Settings, environ: Mapping[str, str]) -> None:
         raise
     except Exception as error:
         # Stores raise whatever the libraries below them do.
-        raise errors.missing(f"MLflow cannot bring the model '{uri}': {error}") from error
+        raise errors.missing(
+            f"MLflow cannot bring the model '{uri}': {error}",
+            f"for more about it: mlflow artifacts download -u {shlex.quote(uri)}",
+        ) from error
     say.info(f"MLflow has brought '{uri}' to '{directory}'")
     wanted.spec["modelUri"] = os.path.abspath(directory)
     wanted.spec.pop("trackingUri", None)
+
+
+def scheme_of(uri: str) -> str:
+    try:
+        return urlsplit(uri).scheme
+    except ValueError as error:
+        raise errors.invalid(f"'{uri}' is no URI: {error}") from None
 
 
 def tracking_uri(wanted: Settings, environ: Mapping[str, str]) -> Optional[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
+from urllib.parse import quote
 
-from . import errors, listing, live, models, say, settings
+from . import errors, listing, live, models, say, settings, stages
 from .keys import Key
 from .settings import Settings
 from .stages import Run
@@ -18,6 +20,9 @@ from .target import Target
 OUT = {
     "out": Key("out", help="Directory for the stages' documents, with which a shell can go on."),
 }
+
+# Of this process: two may begin in the same second.
+RUNS = itertools.count(1)
 
 
 def create(
@@ -30,10 +35,16 @@ def create(
 ) -> dict[str, Any]:
     models.check_flavor(flavor)
     wanted = read(target, name, model_uri, config, endpoint)
+    takes_any = wanted.spec.get("dryRun") or wanted.flags.get("replace")
+    if not takes_any:
+        # A wrong name, project or login is known before anything is fetched.
+        listing.versions_or_none(wanted)
     run = Run(wanted, directory(wanted))
     document = run.until("bundle")
-    with run.resumable():
-        check_new(wanted, document, endpoint)
+    if not takes_any:
+        with run.resumable():
+            found = listing.versions_or_none(wanted)
+        check_new(wanted, document, endpoint, found)
     return answer(name, run, endpoint)
 
 
@@ -69,10 +80,12 @@ def read(
     config: Optional[Mapping[str, Any]],
     endpoint: Optional[str],
 ) -> Settings:
+    settings.named(name)
     model, version = (endpoint, name) if endpoint else (name, None)
     wanted = settings.read(
         target, config, os.environ, OUT, model=model, version=version, modelUri=model_uri
     )
+    stages.check(wanted)
     models.resolve(wanted, os.environ)
     return wanted
 
@@ -83,18 +96,26 @@ def directory(wanted: Settings) -> Path:
         return Path(wanted.own["out"]).absolute()
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     work = Path(wanted.spec.get("workDir") or Path(cache, "mlflow-aip"))
-    moment = time.strftime("%Y%m%dT%H%M%S") + f"-{os.getpid()}"
+    moment = time.strftime("%Y%m%dT%H%M%S") + f"-{os.getpid()}-{next(RUNS)}"
     parts = [wanted.spec["model"], wanted.spec.get("version") or moment]
-    return work.joinpath("deployments", *parts).absolute()
+    return work.joinpath("deployments", *map(file_name, parts)).absolute()
 
 
-def check_new(wanted: Settings, document: dict[str, Any], endpoint: Optional[str]) -> None:
+def file_name(text: str) -> str:
+    """A name of the service, which may hold anything, as one of a directory."""
+    return quote(text, safe=" ") if text.strip(".") else text.replace(".", "%2E")
+
+
+def check_new(
+    wanted: Settings,
+    document: dict[str, Any],
+    endpoint: Optional[str],
+    versions: list[dict[str, Any]],
+) -> None:
     """A name that is taken is updated, not created; but the same once more is no
     harm. Looked at before anything is sent, which would take the place of what
-    the version that is there was made of."""
-    if wanted.spec.get("dryRun") or wanted.flags.get("replace"):
-        return
-    found = {one["name"]: one for one in listing.versions_or_none(wanted)}
+    the version that is there was made of; so there is no going on from here."""
+    found = {one["name"]: one for one in versions}
     model, version = wanted.spec["model"], str(document["spec"]["version"])
     if same := found.get(version):
         if listing.is_made_of(same, document):

@@ -7,6 +7,7 @@ document that the config names, and the environment, in this order.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,10 @@ COMMON = {
         "access_token_file", help="File with an access token, instead of the credentials found."
     ),
 }
+
+# A password, or what a web server takes for one.
+LOGIN = re.compile(r"https?://[^/?#]*@|[a-z][a-z0-9+.-]*://[^/?#@]*:[^/?#@]*@", re.IGNORECASE)
+LOGIN_HINT = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment are for it"
 
 
 @dataclass(frozen=True)
@@ -112,11 +117,20 @@ def subject(
 ) -> Settings:
     """What a deployment's name means: with an endpoint, its version of that
     name, else the endpoint of that name and whatever answers there."""
+    if not endpoint:
+        named(name)
     model, version = (endpoint, name) if endpoint else (name, None)
     wanted = read(target, config, environ, own, model=model, version=version)
     if not version:
         wanted.spec.pop("version", None)
     return wanted
+
+
+def named(name: Optional[str]) -> None:
+    """What is made, changed or deleted is named by the call itself: a variable
+    may be there for another deployment."""
+    if name is None or not str(name).strip():
+        raise errors.invalid("no deployment is named", "give its name, or that of an endpoint")
 
 
 def found(config: Mapping[str, Any], own: Mapping[str, Key]) -> Iterator[tuple[Key, Any]]:
@@ -134,6 +148,8 @@ def found(config: Mapping[str, Any], own: Mapping[str, Key]) -> Iterator[tuple[K
 
 def checked(subject: str, key: Key, value: Any) -> Any:
     value = coerce.to(subject, key.type, value)
+    if key.path and isinstance(value, str) and LOGIN.match(value):
+        raise errors.invalid(f"{subject} has a login in it, and would be in a document", LOGIN_HINT)
     if key.choices and value not in key.choices:
         raise errors.invalid(
             f"{subject} is '{value}', which is unknown", f"it takes {' or '.join(key.choices)}"
@@ -161,8 +177,8 @@ def put(spec: dict[str, Any], key: Key, value: Any) -> None:
 
 def override(spec: dict[str, Any], name: str, argument: str, environ: Mapping[str, str]) -> None:
     """An argument wins, and says so where somebody may have meant another."""
-    argument = coerce.to(f"argument '{name}'", "string", argument)
     key = keys.fields()[name]
+    argument = checked(f"argument '{name}'", key, argument)
     others = [(f"config key '{name}'", spec.get(name))]
     if name != "modelUri":
         # Of a model there are many right names, which need not be alike.
@@ -178,7 +194,8 @@ def read_document(path: str) -> dict[str, Any]:
     try:
         document = json.loads(Path(path).read_bytes())
     except (OSError, ValueError) as error:
-        raise errors.invalid(f"cannot read the document '{path}': {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise errors.invalid(f"cannot read the document '{path}': {reason}") from error
     if not isinstance(document, dict) or not isinstance(document.get("spec", {}), dict):
         raise errors.invalid(f"'{path}' is no deployment's document")
     return document
@@ -194,7 +211,7 @@ def inherit(spec: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
             continue
         value = environ[variable]
         # A login stays where it is: documents hold none.
-        if not ("://" in value and "@" in value):
+        if not LOGIN.match(value):
             put(spec, key, checked(f"environment variable '{variable}'", key, value))
     return spec
 

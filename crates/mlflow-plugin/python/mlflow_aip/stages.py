@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-from . import say, tools
+from . import errors, say, tools
 from .settings import Settings
 
 
@@ -43,15 +45,11 @@ class Run:
         self.wanted, self.directory = wanted, directory
         self.document = wanted.document()
         self.next = 0
-        # Looked at before anything is done: a wrong value is refused at once,
-        # not after all that comes before its stage.
-        for stage in ALL:
-            if flags := wanted.options(stage.name):
-                tools.run(*stage.command, *flags, "--help")
-        directory.mkdir(parents=True, exist_ok=True)
-        # Whoever starts anew here does not go on from an older document.
-        for stage in ALL:
-            (directory / stage.file).unlink(missing_ok=True)
+        with writing(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            # Whoever starts anew here does not go on from an older document.
+            for stage in ALL:
+                (directory / stage.file).unlink(missing_ok=True)
         write(directory / FIRST, self.document)
         say.info(f"the stages' documents go to '{directory}'")
 
@@ -92,10 +90,20 @@ class Run:
         return " | ".join([f"{first} <{shlex.quote(str(done))}", *others])
 
 
+def check(wanted: Settings) -> None:
+    """A flag's wrong value is refused before anything is done, not after all that
+    comes before its stage."""
+    for stage in ALL:
+        if flags := wanted.options(stage.name):
+            tools.run(*stage.command, *flags, "--help")
+
+
 def shell(command: list[str]) -> str:
     """As one types it, where the program is on the shell's path."""
     program = command[0] if shutil.which(command[0]) else tools.find(command[0])
-    return shlex.join([program, *command[1:]])
+    # A header may be a login; in a file, as @FILE, it is none.
+    args = [re.sub(r"^(--header=[^@:][^:]*:).*", r"\1 …", arg) for arg in command[1:]]
+    return shlex.join([program, *args])
 
 
 def error_number(code: str) -> int:
@@ -106,6 +114,18 @@ def error_number(code: str) -> int:
 
 def write(path: Path, document: bytes) -> None:
     """Whole or not at all, even if this process ends at any moment."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(document)
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    with writing(path.parent):
+        temporary.write_bytes(document)
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise errors.invalid(
+            f"cannot write the stages' documents to '{directory}': {error.strerror}",
+            "-C out=DIR gives another directory",
+        ) from None

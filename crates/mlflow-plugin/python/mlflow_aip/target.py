@@ -27,7 +27,10 @@ class Target:
 
 
 def parse(uri: str) -> Target:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(str(uri))
+    except ValueError as error:
+        raise errors.invalid(f"'{uri}' is no URI: {error}", f"give {FORMS}") from None
     name = parts.scheme or parts.path
     if name != "aiplatform" or parts.fragment:
         raise errors.invalid(f"'{uri}' is not a target URI of this plugin", f"give {FORMS}")
