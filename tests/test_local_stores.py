@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support.named_models import digests
+from support.fetched import fetched
 from support.places import TESTS, python
 
 STORES = [(2, "mlflow.db"), (2, "mlruns"), (3, "mlflow.db"), (3, "mlruns")]
@@ -42,25 +42,17 @@ def fetch(outcome, tmp_path):
     return call
 
 
-def fetched(done):
-    assert done.status == 0, done.stderr
-    record = json.loads(done.stdout)["stages"]["fetch"]
-    files = {file["path"]: file["sha256"] for file in record["files"]}
-    assert digests(record["directory"]) == files
-    return files
-
-
 def test_the_same_files_as_mlflow_itself(store, fetch):
     directory, name, said = store
     for model, files in said["files"].items():
-        assert fetched(fetch(model, "--tracking-uri", uri(directory, name))) == files, model
+        assert fetched(fetch(model, "--tracking-uri", uri(directory, name)))[1] == files, model
 
 
 def test_the_store_of_this_directory_needs_no_name(store, tmp_path, fetch):
     directory, name, said = store
     shutil.copytree(directory, tmp_path, dirs_exist_ok=True)
     done = fetch("models:/my model/1")
-    assert fetched(done) == said["files"]["models:/my model/1"]
+    assert fetched(done)[1] == said["files"]["models:/my model/1"]
     tracking = json.loads(done.stdout)["spec"]["trackingUri"]
     assert tracking in (f"sqlite:///{tmp_path}/{name}", f"{tmp_path}/{name}")
 
@@ -74,7 +66,7 @@ def test_a_store_that_was_moved(store, tmp_path, fetch):
         for model in (f"runs:/{said['run']}/model", "models:/my model/1", "models:/my model/3"):
             done = fetch(model, "--tracking-uri", uri(moved, name))
             assert str(moved) in json.loads(done.stdout)["stages"]["fetch"]["artifactUri"]
-            assert set(fetched(done)) >= {"MLmodel", "python_model.pkl", "requirements.txt"}
+            assert set(fetched(done)[1]) >= {"MLmodel", "python_model.pkl", "requirements.txt"}
         shutil.rmtree(moved / "mlruns" / "1", ignore_errors=True)
         if name.endswith(".db"):
             done = fetch(f"runs:/{said['run']}/model", "--tracking-uri", uri(moved, name))
@@ -103,7 +95,7 @@ def test_while_somebody_writes(store, fetch):
             writer.execute("BEGIN IMMEDIATE")
             writer.execute("DELETE FROM registered_model_aliases")
             done = fetch("models:/my model@champion", "--tracking-uri", uri(directory, name))
-            assert fetched(done) == said["files"]["models:/my model@champion"]
+            assert fetched(done)[1] == said["files"]["models:/my model@champion"]
             writer.execute("ROLLBACK")
     finally:
         writer.close()

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from support.named_models import digests
+from support.fetched import fetched
 from support.places import TESTS, python
 
 
@@ -29,14 +29,6 @@ def fetch(named, outcome, tmp_path):
         return outcome("mlf-fetch", "--no-cache", *args, env=env)
 
     return call
-
-
-def fetched(done):
-    assert done.status == 0, done.stderr
-    record = json.loads(done.stdout)["stages"]["fetch"]
-    files = {file["path"]: file["sha256"] for file in record["files"]}
-    assert digests(record["directory"]) == files
-    return record, files
 
 
 def test_names(named, fetch):
