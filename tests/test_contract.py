@@ -31,7 +31,7 @@ BAD_INPUTS = {
     "wrong kind": json.dumps(DOCUMENT | {"kind": "Pod"}),
     "unknown version": json.dumps(DOCUMENT | {"apiVersion": "mlflow-aip/v9"}),
     "second value": json.dumps(DOCUMENT) + "\n" + json.dumps(DOCUMENT),
-    "17 MiB": json.dumps(DOCUMENT) + " " * (17 << 20),
+    "65 MiB": json.dumps(DOCUMENT) + " " * (65 << 20),
     "no utf-8": b'{"kind": "\xff"}',
     "unusable field": json.dumps(DOCUMENT | {"spec": {"project": 7}}),
     "stage missing": json.dumps(DOCUMENT),

@@ -7,8 +7,8 @@ use thiserror::Error;
 use crate::document::{API_VERSION, Deployment, KIND};
 use crate::kind::{Explain, Kind};
 
-/// The largest document that is read.
-pub const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// The largest document that is read: twice that of a model of 100,000 files.
+pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why an input cannot be used.
 #[derive(Debug, Error)]
@@ -142,6 +142,31 @@ mod tests {
     }
 
     #[test]
+    fn a_model_of_many_files_fits() {
+        use crate::{Fetch, File, Object, Upload};
+
+        let path = |n| format!("data/shards/of-a-long-name-{n:06}/part-00000.parquet");
+        let (size, crc32c) = (u64::from(u32::MAX), "AAAAAA==".to_owned());
+        let file = |n| {
+            let (path, crc32c) = (path(n), crc32c.clone());
+            File { path, size, sha256: "0".repeat(64), crc32c, ..File::default() }
+        };
+        let object = |n| {
+            let uri = format!("gs://a-bucket-of-ours/production/route/v1/model/{}", path(n));
+            let (crc32c, generation) = (crc32c.clone(), Some(1_700_000_000_000_000));
+            Object { uri, size, crc32c, generation, ..Object::default() }
+        };
+        let mut document: Deployment = Deployment::parse(document("").as_bytes()).unwrap();
+        let stages = &mut document.stages;
+        stages.fetch = Some(Fetch { files: (0..100_000).map(file).collect(), ..Fetch::default() });
+        let objects = (0..100_000).map(object).collect();
+        stages.upload = Some(Upload { objects, ..Upload::default() });
+        let text = serde_json::to_vec(&document).unwrap();
+        assert!(text.len() < MAX_BYTES, "{}", text.len());
+        assert!(Deployment::parse(&text).is_ok());
+    }
+
+    #[test]
     fn each_bad_input_has_its_own_message() {
         let cases = [
             ("", "the input is empty"),
@@ -165,7 +190,7 @@ mod tests {
             "there is more than one JSON value in the input"
         );
         assert_eq!(refused(&document(r#","spec":[]"#)), "the document has an unusable field");
-        assert_eq!(refused(&" ".repeat(MAX_BYTES + 1)), "the input is larger than 16 MiB");
+        assert_eq!(refused(&" ".repeat(MAX_BYTES + 1)), "the input is larger than 64 MiB");
     }
 
     #[test]
