@@ -86,10 +86,12 @@ class Link:
                 self.pump(service[0], writer, False, fault, ends),
             )
         except (OSError, asyncio.CancelledError):
-            pass
-        finally:
             for end in ends:
                 end.transport.abort()
+        finally:
+            # What was on its way arrives.
+            for end in ends:
+                end.close()
 
     async def pump(self, reader, writer, to_service, fault, ends):
         """Passes on; the delay is that of the link, not of its width."""
@@ -102,6 +104,7 @@ class Link:
                 await asyncio.sleep(due - self.loop.time())
                 if not piece:
                     break
+                self.carried[to_service] += len(piece)
                 writer.write(piece)
                 await writer.drain()
             with contextlib.suppress(OSError):
@@ -110,17 +113,24 @@ class Link:
         releasing = asyncio.create_task(release())
         delay, seen = (0.0 if to_service else self.delay), 0
         try:
-            while piece := await reader.read(PIECE):
+            while piece := await self.read(reader):
                 if fault and seen + len(piece) > fault.after:
                     piece = await self.happen(fault, piece, fault.after - seen, ends)
                     fault = fault if fault.kind == "flip" and fault not in self.faults else None
                 seen += len(piece)
-                self.carried[to_service] += len(piece)
                 await queue.put((self.loop.time() + delay, piece))
             await queue.put((self.loop.time() + delay, b""))
             await releasing
         finally:
             releasing.cancel()
+
+    @staticmethod
+    async def read(reader):
+        """A process that is killed ends what it sent; nobody takes it back."""
+        try:
+            return await reader.read(PIECE)
+        except ConnectionResetError:
+            return b""
 
     async def happen(self, fault, piece, at, ends):
         """What is left of the piece."""
