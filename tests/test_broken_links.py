@@ -189,7 +189,7 @@ def fetch(env, uri, directory):
     (directory / "work").mkdir(parents=True, exist_ok=True)
     env = env | {"tmp_dir": str(directory / "work"), "XDG_CACHE_HOME": str(directory / "cache")}
     return subprocess.Popen(
-        [tool("mlf-fetch"), uri], env=env, stdin=subprocess.DEVNULL,
+        [tool("mlf-fetch"), "--download", uri], env=env, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )
 
