@@ -69,10 +69,10 @@ class Served:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
-    def stop(self, number=signal.SIGINT):
+    def stop(self, number=signal.SIGINT, least=2):
         """Its status. Whatever it started ends with it."""
         pids = descendants(self.process.popen.pid)
-        assert len(pids) >= 2, "nothing serves"
+        assert len(pids) >= least, "nothing serves"
         self.process.popen.send_signal(number)
         status = self.process.popen.wait(30)
         gone(pids)
@@ -136,7 +136,7 @@ def test_whoever_kills_it_ends_all_of_it(serve, local, config, number, status):
 
 def test_ctrl_c_on_the_way_there(serve, local, config):
     served = serve(3, local.directory, config, until="aip-bundle: wrote")
-    assert served.stop() == 1
+    assert served.stop(least=1) == 1  # one tool has ended, another is about to start
     assert "Aborted!" in served.said() and READY not in served.said()
 
 

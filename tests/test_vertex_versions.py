@@ -158,7 +158,9 @@ def ended_at(versions, document, number, *args):
         )
         started.set()
         _, stderr = process.communicate(made.stdout, timeout=60)
-        assert process.returncode == (0 if number is None else -signal.SIGKILL), stderr
+        # How often it asks whether it is done depends on the machine.
+        killed = number is not None and len(seen) > number
+        assert process.returncode == (-signal.SIGKILL if killed else 0), stderr
     return len(seen)
 
 
