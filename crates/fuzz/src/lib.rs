@@ -5,6 +5,8 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a fuzzer is told")]
 
+use std::path::{Component, Path};
+
 use deployment::Deployment;
 use mlflow::{MlModel, ModelUri};
 use serde_json::Value;
@@ -12,9 +14,10 @@ use serde_json::Value;
 type Target = fn(&[u8]);
 
 /// Every target with the name of its corpus.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("content_range", content_range),
     ("document", document),
+    ("listing", listing),
     ("mlmodel", mlmodel),
     ("model_uri", model_uri),
     ("multipart", multipart),
@@ -51,6 +54,17 @@ fn unknown(document: &Value) -> Vec<(&String, &Value)> {
     let mut fields: Vec<_> = fields.filter(|(name, _)| !known.contains(&name.as_str())).collect();
     fields.sort_by_key(|(name, _)| *name);
     fields
+}
+
+/// Whatever a server lists, no file lands outside the model's directory.
+pub fn listing(input: &[u8]) {
+    for root in ["", "model", "1/models/m-1/artifacts"] {
+        for entry in mlflow::source::read_listing(input, root).into_iter().flatten() {
+            let mut parts = Path::new(&entry.path).components();
+            assert!(parts.all(|part| matches!(part, Component::Normal(_))), "{}", entry.path);
+            assert!(!entry.path.is_empty() && !entry.path.contains('\0'), "{}", entry.path);
+        }
+    }
 }
 
 pub fn mlmodel(input: &[u8]) {

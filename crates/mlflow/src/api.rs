@@ -107,9 +107,9 @@ pub(crate) struct FileInfo {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Listing {
+pub(crate) struct Listing {
     #[serde(default)]
-    files: Vec<FileInfo>,
+    pub(crate) files: Vec<FileInfo>,
     next_page_token: Option<String>,
 }
 

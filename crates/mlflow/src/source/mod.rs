@@ -13,6 +13,8 @@ use crate::error::Error;
 
 pub use local::Local;
 pub use served::Served;
+#[doc(hidden)]
+pub use served::listing::read as read_listing;
 
 /// A store that can list a model's files and read them.
 pub trait Source: Sync {

@@ -1,6 +1,7 @@
 //! The tracking server, by whichever of its routes serves best.
 
 mod answer;
+pub(super) mod listing;
 mod presigned;
 mod routes;
 
@@ -90,22 +91,7 @@ impl<'a> Served<'a> {
         let listed = listed.map_err(|error| {
             self.client.explain(format!("cannot list '{}'", self.resolved.uri), error)
         })?;
-        let here = join(root, below);
-        let mut files = Vec::with_capacity(listed.len());
-        for mut file in listed {
-            // Some stores list the directory itself among its content.
-            if file.path == "." || file.path.trim_end_matches('/') == here {
-                continue;
-            }
-            file.path = strictly_below(&file.path, &here)
-                .map(|name| join(below, name))
-                .ok_or_else(|| {
-                    let path = file.path.escape_debug();
-                    Error::broken(format!("listed path '{path}' is not in directory '{here}'"))
-                })?;
-            files.push(file);
-        }
-        Ok(files)
+        listing::below(listed, root, below)
     }
 }
 
@@ -220,14 +206,4 @@ impl Served<'_> {
         }
         error
     }
-}
-
-/// The rest of a path in a directory: one component.
-fn strictly_below<'a>(path: &'a str, directory: &str) -> Option<&'a str> {
-    let rest = match directory {
-        "" => path,
-        _ => path.strip_prefix(directory)?.strip_prefix('/')?,
-    };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    (!matches!(rest, "" | "." | "..") && !rest.contains('/')).then_some(rest)
 }
