@@ -29,7 +29,7 @@ class Upload:
         self.file = local.directory / "large.bin"
         self.file.write_bytes(random.Random(1).randbytes(SIZE))
         self.bundle()
-        self.state = local.directory.parent / "work/state/upload"
+        self.state = local.directory.parent / "kept/state/upload"
 
     def bundle(self):
         document = self.pipeline.run(last="bundle")

@@ -64,7 +64,7 @@ def test_a_document_goes_on_to_vertex(old):
 
 def test_a_document_whose_files_are_gone(old, local):
     shutil.rmtree(local.directory)
-    shutil.rmtree(local.directory.parent / "work")
+    shutil.rmtree(local.directory.parent / "kept")
     document = migrated(old, old.old)
     before = json.loads(old.old)["stages"]["fetch"]
     now = document["stages"]["fetch"]

@@ -84,7 +84,7 @@ class LocalModel:
             "production_route": "route",
             "prediction_script": str(self.predictor),
             "setup_file": str(self.setup),
-            "tmp_dir": str(self.directory.parent / "work"),
+            "tmp_dir": str(self.directory.parent / "kept"),
             "model_name": name,
             "version_name": "v1",
         }

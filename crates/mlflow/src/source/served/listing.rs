@@ -38,11 +38,13 @@ fn strictly_below<'a>(path: &'a str, directory: &str) -> Option<&'a str> {
     (!matches!(rest, "" | "." | "..") && !rest.contains('/')).then_some(rest)
 }
 
+pub(super) fn entry(file: FileInfo) -> Entry {
+    Entry { path: file.path, size: file.file_size, ..Entry::default() }
+}
+
 /// One directory's listing as it comes from the network, for the fuzzer.
 pub fn read(answer: &[u8], root: &str) -> Option<Vec<Entry>> {
     let listing: Listing = serde_json::from_slice(answer).ok()?;
     let files = below(listing.files, root, "").ok()?;
-    let entry =
-        |file: FileInfo| Entry { path: file.path, size: file.file_size, ..Entry::default() };
     checked(files.into_iter().map(entry).collect()).ok()
 }

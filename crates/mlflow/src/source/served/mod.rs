@@ -118,9 +118,7 @@ impl Source for Served<'_> {
         if files.is_empty() {
             return Err(absent::artifacts(self.client, self.resolved));
         }
-        let entry =
-            |file: FileInfo| Entry { path: file.path, size: file.file_size, ..Entry::default() };
-        Ok(files.into_iter().map(entry).collect())
+        Ok(files.into_iter().map(listing::entry).collect())
     }
 
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {
