@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod buckets;
+mod copies;
 mod faults;
+mod lists;
 mod objects;
 mod process;
 mod support;

@@ -145,3 +145,16 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
     };
     (0..length).map(next).collect()
 }
+
+pub(crate) fn names(list: &Value) -> Vec<String> {
+    let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    items.iter().map(|item| text(&item["name"]).to_owned()).collect()
+}
+
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+pub(crate) fn number(value: &Value) -> i64 {
+    text(value).parse().unwrap()
+}
