@@ -17,6 +17,7 @@ mod copy;
 mod download;
 mod encode;
 mod error;
+mod hashing;
 mod known;
 mod location;
 mod login;

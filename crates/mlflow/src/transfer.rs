@@ -11,12 +11,10 @@ use transport::{Digest, Hasher, Paced, retry_moving};
 use crate::copy::copy;
 use crate::download::Told;
 use crate::error::Error;
+use crate::hashing::Hashing;
 use crate::known::Known;
 use crate::source::{Entry, Resume, Source};
 use crate::store::Staging;
-
-/// The kernel takes more at once, and more time for each byte.
-const BUFFER: usize = 64 * 1024;
 
 /// What is worth a second thread.
 const LARGE: u64 = 1024 * 1024;
@@ -34,7 +32,7 @@ pub(crate) struct Transfer<'a> {
 /// What an attempt leaves to the next one.
 struct Part {
     file: File,
-    hasher: Hasher,
+    hashing: Hashing,
     size: u64,
     validator: Option<String>,
     told: u64,
@@ -89,7 +87,7 @@ impl<'a> Transfer<'a> {
         let mut part = self.part(path)?;
         let moved = |part: &Part| part.told;
         retry_moving(&self.source.retries(), &mut part, moved, |part| self.attempt(part, path))?;
-        Ok((part.hasher.finish(), part.validator))
+        Ok((part.hashing.finish(), part.validator))
     }
 
     /// What an earlier run left, if it says what it is and is nobody else's;
@@ -102,12 +100,13 @@ impl<'a> Transfer<'a> {
         {
             let mut hasher = Hasher::default();
             let size = hash(&mut file, &mut hasher).map_err(failed)?;
+            let hashing = Hashing::after(hasher);
             log::debug!("going on with '{}' after {size} bytes", self.entry.path);
             (self.told.bytes)(size);
-            return Ok(Part { file, hasher, size, validator: Some(validator), told: size });
+            return Ok(Part { file, hashing, size, validator: Some(validator), told: size });
         }
-        let file = new(path)?;
-        Ok(Part { file, hasher: Hasher::default(), size: 0, validator: None, told: 0 })
+        let (file, hashing) = (new(path)?, Hashing::after(Hasher::default()));
+        Ok(Part { file, hashing, size: 0, validator: None, told: 0 })
     }
 
     /// Nobody else's file, and the beginning of what is listed.
@@ -141,9 +140,8 @@ impl<'a> Transfer<'a> {
             part.validator = opened.validator;
         }
         let mut content = Paced(&mut opened.content);
-        let mut buffer = vec![0; BUFFER];
         loop {
-            let count = match content.read(&mut buffer) {
+            let count = match content.read(part.hashing.space()) {
                 Ok(0) => return Ok(()),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -152,7 +150,7 @@ impl<'a> Transfer<'a> {
             if self.entry.size.is_some_and(|size| part.size + count as u64 > size) {
                 return Err(self.wrong_size(&format!("more than {}", part.size)));
             }
-            part.append(&buffer[..count]).map_err(failed)?;
+            part.append(count).map_err(failed)?;
             let new = part.size.saturating_sub(part.told);
             part.told += new;
             (self.told.bytes)(new);
@@ -189,17 +187,16 @@ impl<'a> Transfer<'a> {
 }
 
 impl Part {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
+    fn append(&mut self, count: usize) -> io::Result<()> {
+        self.file.write_all(self.hashing.arrived(count))?;
+        self.size += count as u64;
         Ok(())
     }
 
     fn restart(&mut self) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.set_len(0)?;
-        self.hasher = Hasher::default();
+        self.hashing = Hashing::after(Hasher::default());
         self.size = 0;
         Ok(())
     }
@@ -220,7 +217,7 @@ fn new(path: &Path) -> Result<File, Error> {
 }
 
 fn hash(file: &mut File, hasher: &mut Hasher) -> io::Result<u64> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = vec![0; 64 * 1024];
     let mut size = 0;
     loop {
         match file.read(&mut buffer)? {
