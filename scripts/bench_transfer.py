@@ -12,9 +12,10 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 import urllib.parse
 import urllib.request
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +32,7 @@ BYTES = int(os.environ.get("BYTES", 1 << 30))
 FILES = int(os.environ.get("FILES", 2000))
 MAJORS = [int(major) for major in os.environ.get("MAJORS", "3,2").split(",")]
 PEERS = str(ROOT / "tests/support/peers.py")
+BUCKET = "bench"
 
 
 class Bench:
@@ -109,63 +111,74 @@ class Fetch(Bench):
 
 
 class Upload(Bench):
-    def run(self):
-        self.emulator = Emulator(self.directory / "emulator", self.env)
-        try:
-            self.env |= self.emulator.env
-            curl = {"curl -T": self.curl}
-            self.compare(f"1 file of {BYTES >> 20} MiB", large, curl)
-            self.compare(f"{FILES} x 64 KiB", many)
-            with Link(self.emulator.url, delay=0.05) as slow:
-                self.env["STORAGE_EMULATOR_HOST"] = slow.url
-                self.compare("500 x 64 KiB, 50 ms a request", lambda to: many(to, 500))
-        finally:
-            self.emulator.end()
+    """To an emulator that keeps all in memory: of disks, only the one that is read
+    from is measured."""
 
-    def compare(self, what, fill, more=None):
+    def run(self):
+        self.compare(f"1 file of {BYTES >> 20} MiB", large, {"curl -T": self.curl})
+        self.compare(f"{FILES} x 64 KiB", many)
+        self.compare("500 x 64 KiB, 50 ms a request", lambda to: many(to, 500), delay=0.05)
+
+    def compare(self, what, fill, more=None, delay=0):
         source = self.directory / "upload"
         local = LocalModel(source)
         fill(local.directory)
         env = self.env | local.env("none", "iris")
         script = "set -o pipefail; mlf-fetch | aip-bundle >document.json"
         measure(["bash", "-c", script], env, source)
-
-        def ours(bucket):
-            args = [tool("aip-upload"), "--bucket", bucket]
-            return measure(args, self.env, source, stdin=source / "document.json")
-
-        def theirs(way):
-            env = self.env | {"production_bucket": self.bucket()}
-            return measure([python(3), PEERS, way, str(local.directory)], env, source)
-
         ways = {
-            "aip-upload": lambda: ours(self.bucket()),
-            "google-cloud-storage": lambda: theirs("upload-each"),
-            "google-cloud-storage, in parallel": lambda: theirs("upload-many"),
+            "aip-upload": lambda env: self.ours(env, source),
+            "google-cloud-storage": lambda env: self.python("upload-each", env, local.directory),
+            "google-cloud-storage, in parallel": lambda env: self.python(
+                "upload-many", env, local.directory
+            ),
         }
         if shutil.which("rclone"):
-            ways["rclone"] = lambda: self.rclone(local.directory, source)
-        ways |= {name: lambda way=way: way(local.directory) for name, way in (more or {}).items()}
-        compare(f"Upload of {what}", ways)
-        bucket = self.bucket()
-        ours(bucket)
-        compare("The same a second time", {"aip-upload": lambda: ours(bucket)})
+            ways["rclone"] = lambda env: self.rclone(env, local.directory)
+        ways |= {name: lambda env, way=way: way(env, local.directory)
+                 for name, way in (more or {}).items()}
+
+        def anew(way):
+            with self.service(delay) as env:
+                return way(env)
+
+        compare(f"Upload of {what}", {name: partial(anew, way) for name, way in ways.items()})
+        with self.service(delay) as env:
+            self.ours(env, source)
+            compare("The same a second time", {"aip-upload": lambda: self.ours(env, source)})
         shutil.rmtree(source)
 
-    def bucket(self):
-        return self.emulator.make_bucket(f"bench{time.monotonic_ns()}")
+    @contextmanager
+    def service(self, delay):
+        """The environment that leads to a service of one's own, with an empty bucket."""
+        memory = {"TMPDIR": "/dev/shm"} if os.access("/dev/shm", os.W_OK) else {}
+        emulator = Emulator(self.fresh(), self.env | memory)
+        try:
+            emulator.make_bucket(BUCKET)
+            with Link(emulator.url, delay=delay) if delay else nullcontext(emulator) as way:
+                yield self.env | emulator.env | {"STORAGE_EMULATOR_HOST": way.url}
+        finally:
+            emulator.end()
 
-    def curl(self, directory):
-        name = urllib.parse.quote("large.bin", safe="")
-        query = f"uploadType=media&name={name}"
-        url = f"{self.emulator.url}/upload/storage/v1/b/{self.bucket()}/o?{query}"
+    def ours(self, env, source):
+        args = [tool("aip-upload"), "--bucket", BUCKET]
+        return measure(args, env, source, stdin=source / "document.json")
+
+    def python(self, way, env, directory):
+        env = env | {"production_bucket": BUCKET}
+        return measure([python(3), PEERS, way, str(directory)], env, directory.parent)
+
+    def curl(self, env, directory):
+        place = f"/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name=large.bin"
+        url = env["STORAGE_EMULATOR_HOST"] + place
         args = ["curl", "-fsS", "-T", str(directory / "large.bin"), "-X", "POST", url]
-        return measure(args, self.env, directory.parent)
+        return measure(args, env, directory.parent)
 
-    def rclone(self, directory, place):
-        remote = f":googlecloudstorage,anonymous=true,endpoint='{self.env['STORAGE_EMULATOR_HOST']}/storage/v1/'"
-        args = ["rclone", "copy", "--transfers", "16", str(directory), f"{remote}:{self.bucket()}"]
-        return measure(args, self.env, place)
+    def rclone(self, env, directory):
+        endpoint = f"{env['STORAGE_EMULATOR_HOST']}/storage/v1/"
+        remote = f":googlecloudstorage,anonymous=true,endpoint='{endpoint}':{BUCKET}"
+        args = ["rclone", "copy", "--transfers", "16", str(directory), remote]
+        return measure(args, env, directory.parent)
 
 
 def server_call(server, path, body):
