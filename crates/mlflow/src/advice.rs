@@ -39,6 +39,10 @@ pub(crate) fn on(error: &HttpError, server: &Server, anonymous: bool) -> Option<
         (_, Some(407)) => {
             Some("the proxy wants a login: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT".into())
         }
+        // MLflow's word where there are no workspaces, with a status of 500.
+        (_, Some(500)) if error.code() == Some("FEATURE_DISABLED") => {
+            Some("unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces".into())
+        }
         (_, Some(300..=399)) => Some("give the address it redirects to as --tracking-uri".into()),
         (HttpError::Unreadable { .. }, _) | (_, Some(404)) if error.code().is_none() => {
             Some(format!("is '{server}' an MLflow tracking server?"))
@@ -59,7 +63,9 @@ fn on_silence(message: &str, server: &Server) -> String {
             .into();
     }
     if message.contains("proxy") {
-        return "look at HTTP_PROXY and HTTPS_PROXY; NO_PROXY excepts hosts".into();
+        return "look at HTTP_PROXY and HTTPS_PROXY: the proxy must allow CONNECT to the server's \
+                port; NO_PROXY excepts hosts"
+            .into();
     }
     format!(
         "is an MLflow server running at '{server}'? --tracking-uri, spec.trackingUri, \

@@ -5,7 +5,6 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
-use crate::host::{is_link_local, is_loopback};
 use crate::proxy::proxy;
 
 /// A client for this host. Errors come back as answers, so that their bodies
@@ -35,7 +34,6 @@ pub fn sending_agent(url: &str) -> Agent {
 const CONNECTIONS: usize = 256;
 
 fn build(url: &str, tls: TlsConfig, input: usize, output: usize) -> Agent {
-    let near = is_loopback(url) || is_link_local(url);
     let config = Agent::config_builder()
         .tls_config(tls)
         .http_status_as_error(false)
@@ -48,7 +46,7 @@ fn build(url: &str, tls: TlsConfig, input: usize, output: usize) -> Agent {
         .input_buffer_size(input)
         .output_buffer_size(output)
         .user_agent(concat!("mlflow-aip/", env!("CARGO_PKG_VERSION")))
-        .proxy(if near { None } else { proxy(url) });
+        .proxy(proxy(url));
     config.build().into()
 }
 

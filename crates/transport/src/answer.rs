@@ -7,6 +7,7 @@ use ureq::http::Response;
 
 use crate::agent::silence;
 use crate::error::{HttpError, MAX_ERROR_BODY};
+use crate::proxy::named_by;
 
 pub type Answer = Response<Body>;
 
@@ -29,6 +30,10 @@ pub fn no_answer(method: &'static str, url: &str, error: ureq::Error) -> HttpErr
         ureq::Error::Io(error) => error.to_string(),
         ureq::Error::Timeout(_) => format!("no answer within {} s", silence().as_secs()),
         other => other.to_string(),
+    };
+    let message = match named_by(url) {
+        Some(variable) => format!("{message} (by way of the proxy in {variable})"),
+        None => message,
     };
     HttpError::no_answer(method, url, &message)
 }

@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use ureq::Proxy;
 use url::{Host, Url};
 
+use crate::host::{is_link_local, is_loopback};
+
 /// The scheme's own proxy, else everybody's; none for hosts that are excepted.
 /// A proxy that is set and cannot be used is said, for what is behind it will
 /// not be reached.
 pub(crate) fn proxy(url: &str) -> Option<Proxy> {
-    let (name, value) = choose(url, |name| std::env::var(name).ok())?;
+    let (name, value) = set(url)?;
     match Proxy::new(&value) {
         Ok(proxy) => Some(proxy),
         Err(error) => {
@@ -17,6 +19,19 @@ pub(crate) fn proxy(url: &str) -> Option<Proxy> {
             None
         }
     }
+}
+
+/// The variable that names the proxy before a host: what fails may be its fault.
+pub(crate) fn named_by(url: &str) -> Option<String> {
+    set(url).map(|(name, _)| name)
+}
+
+/// None stands before this machine, nor before a metadata server.
+fn set(url: &str) -> Option<(String, String)> {
+    if is_loopback(url) || is_link_local(url) {
+        return None;
+    }
+    choose(url, |name| std::env::var(name).ok())
 }
 
 fn choose(url: &str, env: impl Fn(&str) -> Option<String>) -> Option<(String, String)> {

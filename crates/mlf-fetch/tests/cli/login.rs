@@ -1,7 +1,7 @@
 //! Who is told who we are, and who is not.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -39,7 +39,7 @@ fn a_token_is_asked_for_once_and_again_when_it_is_refused() {
         let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
         write!(stream, "GET {} HTTP/1.1\r\nHost: x\r\n\r\n", request.target).unwrap();
         let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut stream, &mut bytes).unwrap();
+        stream.read_to_end(&mut bytes).unwrap();
         Reply::Raw(bytes)
     });
     let directory = tempfile::tempdir().unwrap();
@@ -164,19 +164,44 @@ fn proxy(to: String) -> (String, Arc<Mutex<Vec<String>>>) {
             let mut reader = BufReader::new(near.try_clone().unwrap());
             while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
             seen.lock().unwrap().push(head);
-            let far = TcpStream::connect(&to).unwrap();
             near.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
-            for (mut from, mut to) in
-                [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)]
-            {
-                thread::spawn(move || {
-                    let _ = std::io::copy(&mut from, &mut to);
-                    let _ = to.shutdown(std::net::Shutdown::Both);
-                });
-            }
+            connect(near, &to);
         }
     });
     (url, asked)
+}
+
+/// The same by SOCKS 5, where hosts are given by name.
+fn socks_proxy(to: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("socks5h://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut near in listener.incoming().flatten() {
+            let mut greeting = [0; 2];
+            near.read_exact(&mut greeting).unwrap();
+            near.read_exact(&mut vec![0; greeting[1].into()]).unwrap();
+            near.write_all(&[5, 0]).unwrap();
+            let mut request = [0; 5];
+            near.read_exact(&mut request).unwrap();
+            assert_eq!(request[..4], [5, 1, 0, 3], "connect to a name");
+            let mut name = vec![0; usize::from(request[4]) + 2];
+            near.read_exact(&mut name).unwrap();
+            assert_eq!(name, b"mlflow.test\x13\x88");
+            near.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+            connect(near, &to);
+        }
+    });
+    url
+}
+
+fn connect(near: TcpStream, to: &str) {
+    let far = TcpStream::connect(to).unwrap();
+    for (mut from, mut to) in [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)] {
+        thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Both);
+        });
+    }
 }
 
 #[test]
@@ -199,4 +224,20 @@ fn a_proxy_stands_before_all_but_what_is_excepted() {
     through(&server.url, &[]).fetch();
     through("http://mlflow.test:5000", &[("NO_PROXY", ".test")]).failed(5, &["mlflow.test"]);
     assert_eq!(asked.lock().unwrap().len(), count, "neither went through the proxy");
+}
+
+#[test]
+fn a_proxy_may_be_of_another_kind_or_not_there() {
+    let server = serving();
+    let through = |proxy: &str| {
+        let args = ["--tracking-uri", "http://mlflow.test:5000", RUN];
+        fetch_in(tempfile::tempdir().unwrap(), &server.url, &args, &[("ALL_PROXY", proxy)])
+    };
+    through(&socks_proxy(server.url.trim_start_matches("http://").to_owned())).fetch();
+    // Nobody listens any more.
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for scheme in ["http", "socks5h"] {
+        let said = ["(by way of the proxy in ALL_PROXY)", "hint: look at HTTP_PROXY"];
+        through(&format!("{scheme}://{gone}")).failed(5, &said);
+    }
 }

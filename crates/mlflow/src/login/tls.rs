@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Debug};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -77,25 +78,29 @@ impl Tls {
 
 /// A file of certificates, or a directory of such files.
 fn authorities(path: &Path) -> Result<Vec<Certificate<'static>>, Error> {
+    let unusable = |why: &str| {
+        Error::usage(
+            format!("'{}' holds no certificates: {why}", path.display()),
+            "MLFLOW_TRACKING_SERVER_CERT_PATH, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE \
+             names a file of certificates in PEM",
+        )
+    };
+    let failed = |error: io::Error| unusable(&error.to_string());
     let mut files = vec![path.to_owned()];
     if path.is_dir() {
-        let entries = fs::read_dir(path).map_err(|error| Error::file("read", path, error))?;
+        let entries = fs::read_dir(path).map_err(failed)?;
         files = entries.flatten().map(|entry| entry.path()).filter(|it| it.is_file()).collect();
     }
     let mut found = Vec::new();
     for file in files {
-        let pem = fs::read(&file).map_err(|error| Error::file("read", &file, error))?;
+        let pem = fs::read(&file).map_err(failed)?;
         found.extend(parse_pem(&pem).filter_map(Result::ok).filter_map(|item| match item {
             PemItem::Certificate(certificate) => Some(certificate),
             _ => None,
         }));
     }
     if found.is_empty() {
-        return Err(Error::usage(
-            format!("'{}' holds no certificate", path.display()),
-            "MLFLOW_TRACKING_SERVER_CERT_PATH, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE \
-             names a file of certificates in PEM",
-        ));
+        return Err(unusable("none is in PEM"));
     }
     Ok(found)
 }
@@ -110,7 +115,7 @@ fn identity(path: &Path) -> Result<ClientCert, Error> {
              certificate and its key, not encrypted",
         )
     };
-    let pem = fs::read(path).map_err(|error| Error::file("read", path, error))?;
+    let pem = fs::read(path).map_err(|error| unusable(error.to_string()))?;
     let chain: Vec<_> =
         CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().unwrap_or_default();
     if chain.is_empty() {
