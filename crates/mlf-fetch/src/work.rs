@@ -5,6 +5,7 @@ use std::io::Read;
 use deployment::{Deployment, Fetch};
 use mlflow::{Error, MAX_MLMODEL_BYTES, MlModel, ModelUri, Resolved, Store, resolve};
 use stage::{Failure, Output, Process, settings};
+use transport::retry;
 
 use crate::bring::bring;
 use crate::origin::Origin;
@@ -70,10 +71,14 @@ fn read_mlmodel(resolved: &Resolved, origin: &Origin) -> Result<Vec<u8>, Failure
     let Some(entry) = origin.entries.iter().find(|entry| entry.path == "MLmodel") else {
         return Err(no_mlmodel(resolved, origin));
     };
-    let unreadable = |error: &std::io::Error| Failure::failed("cannot read MLmodel").cause(error);
-    let mut bytes = Vec::new();
-    let content = origin.source.open(entry, None)?.content;
-    content.take(MAX_MLMODEL_BYTES + 1).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
+    let read = || {
+        let mut bytes = Vec::new();
+        let content = origin.source.open(entry, None)?.content;
+        let read = content.take(MAX_MLMODEL_BYTES + 1).read_to_end(&mut bytes);
+        let (path, got) = (entry.path.clone(), bytes.len() as u64);
+        read.map(|_| bytes).map_err(|source| Error::Interrupted { path, got, source })
+    };
+    let bytes = retry(&origin.source.retries(), read)?;
     if bytes.len() as u64 > MAX_MLMODEL_BYTES {
         return Err(Failure::failed("MLmodel is larger than 4 MiB"));
     }

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
+use clap::error::ErrorKind;
 use clap::{FromArgMatches, Parser};
 use deployment::Deployment;
 use serde_json::Value;
@@ -108,8 +109,18 @@ fn usage(tool: &str, error: &clap::Error, stdout: &mut dyn Write) -> u8 {
     let json = std::env::args().any(|arg| arg == "--log-format=json" || arg == "json");
     let log_format = if json { LogFormat::Json } else { LogFormat::Text };
     let common = Common { log_format, ..Common::default() };
-    Logger::install(tool, &common).failure(&usage_failure(&text));
+    let failure = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => no_command(&text),
+        _ => usage_failure(&text),
+    };
+    Logger::install(tool, &common).failure(&failure);
     2
+}
+
+/// Where a command is missing, clap's error is the whole help.
+fn no_command(help: &str) -> Failure {
+    let usage = help.lines().find(|line| line.starts_with("Usage: ")).unwrap_or_default();
+    Failure::usage("a command is missing").because(usage).hint("try '--help'")
 }
 
 /// clap's paragraphs, each in its place.

@@ -105,6 +105,20 @@ fn a_transfer_that_broke_off_goes_on_where_it_was() {
 }
 
 #[test]
+fn mlmodel_is_read_again_as_well() {
+    let tries = AtomicUsize::new(0);
+    let server = with_model(listing(&[]), move |_, _| match tries.fetch_add(1, Ordering::SeqCst) {
+        0 => half(MLMODEL),
+        1 => Reply::Raw(Vec::new()),
+        2 => Reply::Text(500, "text/html", "<html>Internal".into()),
+        _ => Reply::Text(200, "text/plain", MLMODEL.into()),
+    });
+    fetch(&server, &[RUN]).fetch();
+    let server = with_model(listing(&[]), |_, _| half(MLMODEL));
+    fetch(&server, &[RUN]).failed(5, &["'MLmodel' broke off after"]);
+}
+
+#[test]
 fn content_that_changed_meanwhile_is_read_anew() {
     let tries = AtomicUsize::new(0);
     let server = with_model(listing(&[file("model/x", 10)]), move |name, _| {
@@ -162,6 +176,8 @@ fn refusals_say_what_to_set() {
     fetch(&host, &[RUN]).failed(4, &["--allowed-hosts '127.0.0.1:"]);
     let broken = answer(500, "text/html", "<html>Internal");
     fetch(&broken, &[RUN]).failed(5, &[": 500"]);
+    let alone = answer(500, "", r#"{"error_code": "FEATURE_DISABLED", "message": "no"}"#);
+    fetch(&alone, &[RUN]).failed(5, &["hint: unset MLFLOW_WORKSPACE"]);
     let missing = answer(404, "", r#"{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no"}"#);
     fetch(&missing, &[RUN]).failed(4, &["does not exist at 'http://127.0.0.1:"]);
 }
@@ -221,6 +237,7 @@ fn a_command_that_asks_for_nothing_says_how_to_ask() {
     };
     nowhere(&[]).failed(2, &["no model uri is set", "--model-uri", "spec.modelUri", "run_id"]);
     nowhere(&["--model-uri", RUN]).failed(2, &["no tracking uri is set", "--tracking-uri"]);
+    nowhere(&["cache"]).failed(2, &["a command is missing", "Usage: mlf-fetch cache"]);
     nowhere(&["modle"]).failed(2, &["there is no directory 'modle'", "runs:/RUN_ID/PATH"]);
     nowhere(&["runs:/x/../y"]).failed(2, &["'.' or '..' component"]);
     nowhere(&[RUN, "--tracking-uri", "sqlite:///mlflow.db"])
