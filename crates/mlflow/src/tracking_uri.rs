@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt::{self, Debug, Display};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf, absolute};
 use std::str::FromStr;
 
@@ -38,6 +39,9 @@ impl TrackingUri {
         if matches!(uri, "databricks" | "databricks-uc") {
             return Err(unsupported(uri, uri));
         }
+        if uri.parse::<SocketAddr>().is_ok() {
+            return Err(no_scheme(uri));
+        }
         let Some((scheme, rest)) = split_scheme(uri) else { return files(Path::new(uri)) };
         match scheme.to_ascii_lowercase().as_str() {
             "http" | "https" => Server::parse(uri).map(Target::Server),
@@ -49,10 +53,7 @@ impl TrackingUri {
             "sqlite" => sqlite(rest, uri),
             scheme if scheme.starts_with("sqlite+") => sqlite(rest, uri),
             // HOST:PORT
-            _ if rest.starts_with(|first: char| first.is_ascii_digit()) => Err(Error::usage(
-                format!("tracking URI '{}' does not begin with http:// or https://", shown(uri)),
-                format!("write --tracking-uri http://{}", shown(uri)),
-            )),
+            _ if rest.starts_with(|first: char| first.is_ascii_digit()) => Err(no_scheme(uri)),
             scheme => Err(unsupported(&shown(uri), scheme)),
         }
     }
@@ -105,6 +106,13 @@ fn sqlite(rest: &str, uri: &str) -> Result<Target, Error> {
     let path = if Path::new(path).exists() { Path::new(path) } else { Path::new(&*decoded) };
     let path = absolute(path).map_err(|error| Error::file("find", path, error))?;
     Ok(Target::Store(StoreUri::Sqlite(path)))
+}
+
+fn no_scheme(uri: &str) -> Error {
+    Error::usage(
+        format!("tracking URI '{}' does not begin with http:// or https://", shown(uri)),
+        format!("write --tracking-uri http://{}", shown(uri)),
+    )
 }
 
 fn unsupported(shown: &str, scheme: &str) -> Error {
@@ -239,6 +247,8 @@ mod tests {
             ("mssql+pyodbc://db/mlflow", "--backend-store-uri"),
             ("arn:aws:sagemaker:us-east-1:1:mlflow-tracking-server/x", "MLflow"),
             ("localhost:5000", "--tracking-uri http://localhost:5000"),
+            ("127.0.0.1:5000", "--tracking-uri http://127.0.0.1:5000"),
+            ("[::1]:5000", "--tracking-uri http://[::1]:5000"),
             ("ftp://h/x", "sqlite:///FILE"),
             ("sqlite://", "sqlite:///mlflow.db"),
             ("sqlite:///:memory:", "sqlite:///mlflow.db"),

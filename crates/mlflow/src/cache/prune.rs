@@ -65,14 +65,15 @@ impl Cache {
     /// uses what goes has its own names for it, or downloads.
     pub fn prune(&self, wanted: Wanted, dry_run: bool) -> Result<Pruned, Error> {
         let mut pruned = Pruned::default();
-        let mut kept: HashSet<String> = HashSet::new();
+        // Those that stay come first, so what is here is not to be looked at again.
+        let mut settled: HashSet<String> = HashSet::new();
         let mut bytes = 0;
         for model in self.list()? {
             bytes += model.bytes;
             let stays = wanted.since.is_none_or(|since| model.used >= since)
                 && wanted.bytes.is_none_or(|most| bytes <= most);
             if stays {
-                kept.extend(model.blobs);
+                settled.extend(model.blobs);
                 continue;
             }
             pruned.models += 1;
@@ -80,18 +81,21 @@ impl Cache {
                 remove(&model.path)?;
             }
             // Named by a record that goes: no grace for these.
-            for blob in model.blobs.iter().filter(|blob| !kept.contains(*blob)) {
-                pruned.take(&self.blob(blob), dry_run)?;
+            for blob in model.blobs {
+                let path = self.blob(&blob);
+                if settled.insert(blob) {
+                    pruned.take(&path, dry_run)?;
+                }
             }
         }
-        self.sweep(&kept, &mut pruned, dry_run)?;
+        self.sweep(&settled, &mut pruned, dry_run)?;
         Ok(pruned)
     }
 
     /// What no record names.
     fn sweep(
         &self,
-        kept: &HashSet<String>,
+        settled: &HashSet<String>,
         pruned: &mut Pruned,
         dry_run: bool,
     ) -> Result<(), Error> {
@@ -106,7 +110,7 @@ impl Cache {
                     continue;
                 }
                 let old = fs::symlink_metadata(&path).is_ok_and(|found| is_old(&found));
-                if old && !kept.contains(name.as_ref()) {
+                if old && !settled.contains(name.as_ref()) {
                     pruned.take(&path, dry_run)?;
                 }
             }
