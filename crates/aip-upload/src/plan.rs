@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deployment::{Deployment, Extra, File, Object, Upload};
+use deployment::{Deployment, File, Object, Upload};
 use gcp::storage::{GsUri, GsUriError, Insert, Rewrite};
 use stage::Failure;
 
@@ -74,7 +74,7 @@ impl Item {
             size: self.size,
             crc32c: self.crc32c.clone(),
             generation,
-            extra: Extra::new(),
+            ..Object::default()
         }
     }
 }

@@ -6,6 +6,7 @@
 //! It does no I/O and reads no clock.
 
 mod document;
+mod extra;
 mod kind;
 pub mod names;
 mod parse;
@@ -13,6 +14,7 @@ mod spec;
 mod stages;
 
 pub use document::{API_VERSION, Deployment, KIND, Report, Severity};
+pub use extra::{Extra, Rest};
 pub use kind::{Explain, Kind};
 pub use parse::{InputError, MAX_BYTES};
 pub use spec::{AiPlatform, Spec, Target, Vertex};
@@ -20,6 +22,3 @@ pub use stages::{
     Builder, Bundle, Example, Fetch, File, Image, Lineage, Model, Object, Package, PushedImage,
     Signature, Stages, Upload, Version,
 };
-
-/// Fields this build does not know: kept as they came.
-pub type Extra = serde_json::Map<String, serde_json::Value>;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Extra;
+use crate::{Extra, Rest};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -49,7 +49,8 @@ pub struct File {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
     #[serde(flatten)]
-    pub extra: Extra,
+    #[cfg_attr(feature = "schema", schemars(with = "Extra"))]
+    pub extra: Rest,
 }
 
 impl File {
@@ -73,7 +74,8 @@ pub struct Object {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
     #[serde(flatten)]
-    pub extra: Extra,
+    #[cfg_attr(feature = "schema", schemars(with = "Extra"))]
+    pub extra: Rest,
 }
 
 /// Written by mlf-fetch: the model's files, here, and what MLmodel says of them.
