@@ -2,7 +2,7 @@
 tools that are killed at any moment: in the end everything is there, and nothing
 wrong was ever to be seen.
 
-LINK_ROUNDS=300 makes more of them; a round is told by its seed.
+LINK_ROUNDS=100 makes a thousand rounds of them; a round is told by its seed.
 """
 
 import hashlib
@@ -10,7 +10,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import time
 import urllib.parse
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from support.emulator import Emulator
+from support.killing import killed
 from support.link import Link, chance
 from support.local import LocalModel
 from support.places import base_env, tool
@@ -28,7 +28,8 @@ ROUNDS = int(os.environ.get("LINK_ROUNDS", 12))
 ATTEMPTS = 40
 LARGE = (9 << 20) + 12345  # above the limit for one request
 QUANTUM = 256 << 10
-BUFFERS = 4 << 20
+REQUESTS = 64 << 10  # with their headers, and all answers but content
+RATE = 24 << 20  # at which a kill comes in the middle
 FAILED, REFUSED, UNAVAILABLE = 1, 4, 5
 
 
@@ -95,11 +96,11 @@ def in_bucket(service, bucket):
     return found
 
 
-def upload(env, bucket, document):
+def upload(env, bucket, *options):
     return subprocess.Popen(
-        [tool("aip-upload"), "--bucket", bucket], env=env, stdin=subprocess.PIPE,
+        [tool("aip-upload"), "--bucket", bucket, *options], env=env, stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    ), document
+    )
 
 
 def check_live(service, bucket, content):
@@ -110,7 +111,16 @@ def check_live(service, bucket, content):
     return there
 
 
-@pytest.mark.parametrize("seed", range(ROUNDS))
+def check_cost(content, kills, carried):
+    """Each kill costs a quantum of the large file, and what small ones were on
+    their way."""
+    size = sum(map(len, content.values()))
+    cost = QUANTUM + (size - LARGE) + REQUESTS
+    assert kills, "it got through at once"
+    assert carried <= size + REQUESTS + kills * cost, f"{kills} kills"
+
+
+@pytest.mark.parametrize("seed", range(4 * ROUNDS))
 def test_upload_over_a_link_that_breaks(seed, service, home, files):
     document, content = files
     bucket = service.make_bucket(f"link{seed}-{time.monotonic_ns()}")
@@ -118,8 +128,8 @@ def test_upload_over_a_link_that_breaks(seed, service, home, files):
     with Link(service.url, draw=chance(seed, kinds, span=LARGE)) as link:
         env = home | service.env | {"STORAGE_EMULATOR_HOST": link.url}
         for _ in range(ATTEMPTS):
-            process, given = upload(env, bucket, document)
-            stdout, stderr = process.communicate(given, timeout=120)
+            process = upload(env, bucket)
+            stdout, stderr = process.communicate(document, timeout=120)
             check_live(service, bucket, content)
             if process.returncode == 0:
                 break
@@ -134,33 +144,18 @@ def test_upload_over_a_link_that_breaks(seed, service, home, files):
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_upload_that_is_killed(seed, service, home, files):
-    """Each kill costs a quantum of the large file, and what small ones were on
-    their way."""
     document, content = files
-    generator = random.Random(seed)
     bucket = service.make_bucket(f"kill{seed}-{time.monotonic_ns()}")
-    kills = 0
     with Link(service.url) as link:
         env = home | service.env | {"STORAGE_EMULATOR_HOST": link.url}
-        while True:
-            process, given = upload(env, bucket, document)
-            try:
-                # Later each time, or a machine that is busy would never get through.
-                patience = generator.uniform(0, 0.3) * (1 + kills / 8)
-                stdout, stderr = process.communicate(given, timeout=patience)
-                break
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                kills += 1
-                check_live(service, bucket, content)
+        _, kills = killed(
+            lambda: upload(env, bucket, "--limit-rate", str(RATE)), seed, document,
+            then=lambda: check_live(service, bucket, content),
+        )
         carried = link.carried[1]
-    assert process.returncode == 0, stderr.decode()
     there = in_bucket(service, bucket)
     assert {path: there[path] for path in content} == content
-    size = sum(map(len, content.values()))
-    small = size - LARGE + (64 << 10)  # with requests and headers
-    assert carried <= size + (kills + 1) * (QUANTUM + small), f"{kills} kills"
+    check_cost(content, kills, carried)
 
 
 @pytest.fixture(scope="module", params=["MLflow 2", "MLflow 3", "Cloud Storage"])
@@ -223,25 +218,10 @@ def test_fetch_over_a_link_that_breaks(seed, source, home, local, tmp_path):
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_fetch_that_is_killed(seed, source, home, local, tmp_path):
-    """Each kill costs what was on its way, and what is asked anew to go on."""
     uri, url, variable = source
-    generator, kills = random.Random(seed), 0
-    with Link(url) as link:
-        while True:
-            process = fetch(home | {variable: link.url}, uri, tmp_path)
-            try:
-                patience = generator.uniform(0, 0.3) * (1 + kills / 8)
-                stdout, stderr = process.communicate(timeout=patience)
-                break
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                kills += 1
+    with Link(url, rate=RATE) as link:
+        stdout, kills = killed(lambda: fetch(home | {variable: link.url}, uri, tmp_path), seed)
         carried = link.carried[0]
-    assert process.returncode == 0, stderr.decode()
     content = content_of(local.directory)
     check_fetched(stdout, content)
-    size = sum(map(len, content.values()))
-    small = size - LARGE + (64 << 10)
-    # What the kernel had taken from the link but nobody had read is lost too.
-    assert carried <= size + (kills + 1) * (BUFFERS + small), f"{kills} kills"
+    check_cost(content, kills, carried)

@@ -11,11 +11,14 @@ import time
 import pytest
 
 from support.artifacts import ArtifactServer
+from support.killing import killed
+from support.link import Link
 from support.places import tool
 
 LARGE = 24 << 20
-# What a kill may cost: what was on its way to a process that is no more.
-QUANTUM = 3 << 20
+RATE = 24 << 20  # at which a kill comes in the middle
+# What a kill may cost: the small files that were on their way, and a piece of the large one.
+QUANTUM = 512 << 10
 
 
 @pytest.fixture
@@ -27,10 +30,10 @@ def server():
     server.close()
 
 
-def start(server, env, tmp_path, *options):
+def start(server, env, tmp_path, *options, url=None):
     return subprocess.Popen(
         [tool("mlf-fetch"), server.run_id, "--output", "out/model", *options],
-        env=env | {"MLFLOW_TRACKING_URI": server.url, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        env=env | {"MLFLOW_TRACKING_URI": url or server.url, "XDG_CACHE_HOME": str(tmp_path / "cache")},
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )
 
@@ -38,6 +41,10 @@ def start(server, env, tmp_path, *options):
 def whole(process, server, tmp_path):
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr.decode()
+    check(stdout, server, tmp_path)
+
+
+def check(stdout, server, tmp_path):
     listed = json.loads(stdout)["stages"]["fetch"]["files"]
     for path, content in server.files.items():
         assert (tmp_path / "out/model" / path).read_bytes() == content
@@ -48,17 +55,17 @@ def whole(process, server, tmp_path):
 
 
 def test_killed_at_any_moment(server, env, tmp_path):
-    kills = 12
-    moments = random.Random(7)
-    for _ in range(kills):
-        process = start(server, env, tmp_path, "--limit-rate", "8M")
-        time.sleep(moments.uniform(0.02, 0.6))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    def nothing_is_there():
         assert not (tmp_path / "out/model").exists()
-    whole(start(server, env, tmp_path), server, tmp_path)
+
+    with Link(server.url, rate=RATE) as link:
+        stdout, kills = killed(
+            lambda: start(server, env, tmp_path, url=link.url), 7, then=nothing_is_there
+        )
+        carried = link.carried[0]
+    check(stdout, server, tmp_path)
     size = sum(map(len, server.files.values()))
-    assert server.sent <= size + kills * QUANTUM, f"{server.sent} for {size}"
+    assert kills > 2 and carried <= size + kills * QUANTUM, f"{carried} for {size}, {kills} kills"
 
 
 def test_ctrl_c_ends_within_a_second_and_leaves_something(server, env, tmp_path):

@@ -39,9 +39,11 @@ def chance(seed, kinds, often=0.5, span=4 << 20):
 
 
 class Link:
-    def __init__(self, url, *, delay=0.0, draw=lambda: None, stall=0.3):
+    def __init__(self, url, *, delay=0.0, rate=None, draw=lambda: None, stall=0.3):
         host, _, port = url.removeprefix("http://").rstrip("/").partition(":")
-        self.host, self.port, self.delay, self.draw, self.stall = host, int(port), delay, draw, stall
+        self.host, self.port, self.draw = host, int(port), draw
+        self.delay, self.stall = delay, stall
+        self.rate = rate  # bytes a second to each client
         self.carried = [0, 0]  # bytes to the client, to the service
         self.faults = []  # those that happened
         self.loop, self.started = asyncio.new_event_loop(), threading.Event()
@@ -107,6 +109,8 @@ class Link:
                 self.carried[to_service] += len(piece)
                 writer.write(piece)
                 await writer.drain()
+                if self.rate and not to_service:
+                    await asyncio.sleep(len(piece) / self.rate)
             with contextlib.suppress(OSError):
                 writer.write_eof()
 
