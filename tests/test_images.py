@@ -84,6 +84,13 @@ def test_only_what_is_missing_is_pushed(registry, push, skopeo, tmp_path, unique
     assert registry.get(f"{repository}/manifests/{digest}"), "the version before is still there"
 
 
+def test_the_limit_holds_for_images(registry, push, tmp_path):
+    bundle, _ = layout_document(tmp_path / "image", LAYERS | {"site": os.urandom(2 << 20)})
+    begun = time.monotonic()
+    pushed(push(bundle, registry.host, "--limit-rate", "2M"))
+    assert time.monotonic() - begun >= 1
+
+
 def test_a_base_image_of_the_same_registry_is_mounted(registry, push, tmp_path, unique):
     base = {name: content for name, content in LAYERS.items() if name == "base"}
     bundle, digest = layout_document(tmp_path / "base", base)

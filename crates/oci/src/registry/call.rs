@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use log::debug;
-use transport::{Answer, HttpError, may_carry_credentials, no_answer, redact, success};
+use transport::{Answer, HttpError, Paced, may_carry_credentials, no_answer, redact, success};
 use ureq::SendBody;
 use ureq::http::Request;
 use url::Url;
@@ -126,7 +126,7 @@ impl Registry {
                 let local = |source| Error::Read { path: (*path).to_owned(), source };
                 let file = File::open(path).map_err(local)?;
                 let size = file.metadata().map_err(local)?.len();
-                let mut counted = Counted { inner: file, sent: *sent };
+                let mut counted = Counted { inner: Paced(file), sent: *sent };
                 let request = request.header("content-length", size);
                 let body = SendBody::from_reader(&mut counted);
                 self.agent.run(request.body(body).map_err(unreadable)?)
