@@ -1,6 +1,7 @@
 //! One request: credentials, the log, errors.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::io::Read as _;
 
 use log::debug;
 use serde_json::Value;
@@ -116,8 +117,11 @@ pub(super) fn with_query(url: &str, query: &[(&str, &str)]) -> String {
     if query.is_empty() { url.to_owned() } else { format!("{url}?{}", query.join("&")) }
 }
 
+/// Several times what a page of a listing takes.
+const MAX_ANSWER: u64 = 64 * 1024 * 1024;
+
 pub(super) fn read_json(method: &'static str, url: &str, answer: Answer) -> Result<Value, Error> {
-    let body = answer.into_body().into_reader();
+    let body = answer.into_body().into_reader().take(MAX_ANSWER);
     serde_json::from_reader(body).map_err(|error| {
         if error.is_io() {
             HttpError::no_answer(method, url, &error).into()
