@@ -55,6 +55,8 @@ def test_killed_and_run_again(upload, crc32c, args):
     assert upload.content() is None
     upload.finish(*args)
     whole(upload, crc32c)
+    refused = [entry for entry in upload.emulator.requests() if entry["status"] == 412]
+    assert not refused, "parts that are there are seen, not run into"
 
 
 def test_a_part_that_fails_leaves_nothing(upload):

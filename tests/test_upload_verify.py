@@ -70,6 +70,37 @@ def test_flags_of_the_filter_are_not_the_verbs(uploaded, outcome):
     assert (done.status, done.stdout) == (2, "")
 
 
+def test_a_header_goes_with_every_request_of_every_verb(own_emulator, outcome, local, tmp_path):
+    (tmp_path / "headers").write_text("X-Secret: s3cret\n")
+    flags = ("--header", "X-Goog-User-Project: acme", "--header", f"@{tmp_path}/headers", "-vv")
+    env = own_emulator.env | local.env(own_emulator.make_bucket("billed"), "m")
+    (local.directory / "large.bin").write_bytes(bytes(9 << 20))
+    pipeline = Pipeline(outcome, env)
+    pipeline.run(last="upload", flags={"upload": flags})
+    for verb in ("verify", "prune"):
+        done = outcome(
+            "aip-upload", verb, "--document", "-", *flags, stdin=pipeline.documents["upload"], env=env
+        )
+        assert done.status == 0 and "s3cret" not in done.stderr, done.stderr
+    asked = [e for e in own_emulator.requests() if "/storage/v1/" in e["path"]]
+    asked = [e for e in asked if e["requestHeaders"].get("user-agent", "").startswith("mlflow-aip")]
+    assert {e["method"] for e in asked} == {"GET", "POST", "PUT"}
+    for entry in asked:
+        assert entry["requestHeaders"].get("x-goog-user-project") == "acme", entry
+
+
+def test_who_may_look_but_not_write_is_told(own_emulator, outcome, local):
+    pipeline = Pipeline(outcome, own_emulator.env | local.env(own_emulator.make_bucket("b_k"), "m"))
+    pipeline.run(last="bundle")
+    body = {"everyone": True, "instructions": {"storage.objects.insert": ["return-403"] * 9}}
+    own_emulator.call("POST", "/retry_test", body)
+    done = outcome(
+        "aip-upload", "--jobs", "1", stdin=pipeline.documents["bundle"], env=pipeline.env
+    )
+    assert (done.status, done.stdout) == (4, "")
+    assert "grant the caller roles/storage.objectUser on gs://b_k" in done.stderr, done.stderr
+
+
 class Left:
     """A model in another bucket, of which no byte is here."""
 

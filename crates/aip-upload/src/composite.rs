@@ -158,17 +158,25 @@ impl<'a> Composite<'a> {
         let sum = sum(self.path, start, size).map_err(|source| {
             Failure::failed(format!("cannot read '{}'", self.path.display())).cause(&source)
         })?;
+        let (name, crc32c) = (format!("{}{index:02}", self.prefix), sum.to_string());
+        let there = self.sender.there.get(&name).filter(|part| part.holds(size, &crc32c));
         let insert = Insert {
             bucket: &self.item.bucket,
-            name: &format!("{}{index:02}", self.prefix),
+            name: &name,
             content: self.path,
             start,
             size,
-            crc32c: &sum.to_string(),
+            crc32c: &crc32c,
             replaces: 0,
         };
-        let written = self.sender.storage.insert(&insert, self.sender.journal, sent);
-        let object = written.map_err(|error| not_written(self.item, error))?;
+        let object = if let Some(part) = there {
+            // An earlier run has sent it.
+            sent(size);
+            part.clone()
+        } else {
+            let written = self.sender.storage.insert(&insert, self.sender.journal, sent);
+            written.map_err(|error| not_written(self.item, error))?
+        };
         let mut all = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         all[index] = Some((object, sum));
         if all.iter().any(Option::is_none) {

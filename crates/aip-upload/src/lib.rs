@@ -6,6 +6,7 @@ mod image;
 mod plan;
 mod prune;
 mod put;
+mod reach;
 mod send;
 mod state;
 mod verify;
@@ -19,6 +20,7 @@ use stage::{Failure, Output, Process};
 use transport::Rate;
 
 use image::ImageOptions;
+use reach::Headers;
 
 /// Put the bundle and the model's files in the bucket, and the image in its
 /// registry, verified
@@ -69,15 +71,13 @@ pub struct Args {
     #[arg(long)]
     parallel_composite: bool,
 
-    /// Send no faster than RATE bytes a second, all files together, such as
-    /// 500K or 20M (K, M and G are powers of 1024)
+    /// Send no faster than RATE bytes a second, all files and layers together,
+    /// such as 500K or 20M (K, M and G are powers of 1024)
     #[arg(long, value_name = "RATE")]
     limit_rate: Option<Rate>,
 
-    /// Header for Cloud Storage, such as 'X-Goog-User-Project: acme'; @FILE has
-    /// one on each line. May be given again
-    #[arg(long, value_name = "NAME: VALUE")]
-    header: Vec<String>,
+    #[command(flatten)]
+    headers: Headers,
 
     /// File with an access token, instead of the credentials that are found
     #[arg(long, value_name = "FILE")]

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use deployment::{Deployment, Object, PushedImage, Upload};
-use gcp::storage::{Header, Storage};
-use gcp::{Credentials, storage_endpoint};
+use gcp::Credentials;
+use gcp::storage::Storage;
 use log::info;
 use serde_json::json;
 use stage::{Failure, Output, Process, settings};
@@ -27,11 +27,7 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
     let jobs = usize::from(args.jobs);
     let image = Job::new(&args.image, &mut document, credentials.clone(), jobs)?;
     document.forget_results(STAGE);
-    let mut headers = Vec::new();
-    for text in &args.header {
-        headers.extend(Header::parse(text)?);
-    }
-    let storage = Storage::new(storage_endpoint(), credentials).with_headers(headers);
+    let storage = args.headers.storage(credentials)?;
     let before = document.stages.upload.take().unwrap_or_default();
     let (mut upload, image) = if document.spec.dry_run {
         let image = image.map(|job| job.dry(process, plan.as_ref())).transpose()?;

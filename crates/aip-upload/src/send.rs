@@ -33,9 +33,7 @@ pub(crate) fn listed(storage: &Storage, plan: &Plan) -> Result<There, Failure> {
         match status {
             Some(404) => failure
                 .hint(format!("make the bucket: gcloud storage buckets create gs://{bucket}")),
-            Some(403) => {
-                failure.hint(format!("grant the caller roles/storage.objectUser on gs://{bucket}"))
-            }
+            Some(403) => failure.hint(grant(bucket)),
             _ => failure,
         }
     })?;
@@ -178,6 +176,10 @@ impl<'a> Sender<'a> {
     }
 }
 
+fn grant(bucket: &str) -> String {
+    format!("grant the caller roles/storage.objectUser on gs://{bucket}")
+}
+
 pub(crate) fn not_written(item: &Item, error: gcp::Error) -> Failure {
     let status = error.status();
     let damaged = error.is_damage();
@@ -190,6 +192,7 @@ pub(crate) fn not_written(item: &Item, error: gcp::Error) -> Failure {
         Some(412) => {
             failure.hint("someone else has written it meanwhile; look at it, then run it again")
         }
+        Some(403) => failure.hint(grant(&item.bucket)),
         _ => failure,
     }
 }

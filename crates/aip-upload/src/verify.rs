@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use deployment::Deployment;
+use gcp::Credentials;
 use gcp::images::{self, Access};
-use gcp::storage::{GsUri, GsUriError, ObjectMeta, Storage};
-use gcp::{Credentials, storage_endpoint};
+use gcp::storage::{GsUri, GsUriError, ObjectMeta};
 use oci::{Platform, Reference};
 use serde_json::json;
 use stage::{Failure, Output, Process};
 
 use crate::plan::Plan;
+use crate::reach::Headers;
 
 /// So many differences are shown one by one.
 const SHOWN: usize = 20;
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// File with an access token, instead of the credentials that are found
     #[arg(long, value_name = "FILE")]
     access_token_file: Option<std::path::PathBuf>,
+
+    #[command(flatten)]
+    headers: Headers,
 }
 
 /// What should be in the bucket.
@@ -58,7 +62,7 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
     let expected = Expected::of(&document)?;
     let mut found = Vec::new();
     if let Some(expected) = &expected {
-        let storage = Storage::new(storage_endpoint(), credentials.clone());
+        let storage = args.headers.storage(credentials.clone())?;
         let there = storage.list(&expected.bucket, &expected.prefix).map_err(|error| {
             Failure::from(error).context(format!("cannot look at bucket '{}'", expected.bucket))
         })?;
@@ -72,8 +76,7 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
         || image.map(|image| image.uri.clone()).unwrap_or_default(),
         |expected| format!("gs://{}/{}", expected.bucket, expected.prefix),
     );
-    if let Some(first) = found.first() {
-        log::debug!("the first: {first}");
+    if !found.is_empty() {
         return Err(failure(&subject, &found));
     }
     let objects = expected.as_ref().map(|expected| expected.objects.len()).unwrap_or_default();

@@ -6,14 +6,16 @@ mod used;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use gcp::Credentials;
 use gcp::storage::{ObjectMeta, Storage};
-use gcp::{Credentials, storage_endpoint};
 use log::{info, warn};
 use serde_json::{Value, json};
 use stage::{Failure, Output, Process, settings};
 
 use places::{Folder, folders};
 use used::Services;
+
+use crate::reach::Headers;
 
 /// What the services said holds for so long.
 const FRESH: Duration = Duration::from_secs(30);
@@ -55,6 +57,9 @@ pub(crate) struct Args {
     /// again
     #[arg(long, value_name = "REGION")]
     other_region: Vec<String>,
+
+    #[command(flatten)]
+    headers: Headers,
 
     #[command(flatten)]
     place: aip::Options,
@@ -103,7 +108,7 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
     let delete = args.delete && !spec.dry_run;
     let prune = Prune {
         args,
-        storage: Storage::new(storage_endpoint(), credentials),
+        storage: args.headers.storage(credentials)?,
         services: Services::new(&args.place, spec, &args.other_region)?,
         bucket,
         route: format!("{}/", parts.join("/")),
