@@ -71,6 +71,7 @@ def test_a_store_that_was_moved(store, tmp_path, fetch):
         if name.endswith(".db"):
             done = fetch(f"runs:/{said['run']}/model", "--tracking-uri", uri(moved, name))
             assert done.status == 4 and "there is nothing at" in done.stderr, done.stderr
+            assert "are not beside the store either; bring them along" in done.stderr
     finally:
         away.rename(directory)
 

@@ -37,7 +37,10 @@ pub(crate) fn find<'a>(
     let served = client.map(|client| Served::new(client, resolved)).transpose()?.flatten();
     match (&resolved.location, served) {
         (Location::Local(path), None) => match tracking {
-            Some(store) if !path.exists() => Err(store.nothing_at(resolved).into()),
+            // Recorded there, not given.
+            Some(store) if !path.exists() && resolved.uri.needs_server() => {
+                Err(store.nothing_at(resolved).into())
+            }
             _ => local(path),
         },
         (Location::Local(path), Some(served)) if !path.is_dir() => {

@@ -78,6 +78,9 @@ pub(crate) fn artifacts(backend: &dyn Backend, resolved: &Resolved) -> Error {
         there.extend(models(backend, run_id));
     }
     let hint = match there.as_slice() {
+        [] if backend.client().is_none() => format!(
+            "its files were at '{location}' and are not beside the store either; bring them along"
+        ),
         [] => "there are no artifacts at all; was it logged to another run?".into(),
         _ => format!("there are {}", list(there.into_iter())),
     };

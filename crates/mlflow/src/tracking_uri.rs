@@ -9,6 +9,7 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 use transport::without_secrets as shown;
 
+use crate::candidates::quoted;
 use crate::error::Error;
 use crate::location::{Location, split_scheme};
 use crate::login::Secret;
@@ -65,18 +66,21 @@ impl StoreUri {
     pub fn of_directory(directory: &Path) -> Option<Self> {
         let directory = absolute(directory).ok()?;
         let files = directory.join("mlruns");
-        let is_experiment = |entry: std::fs::DirEntry| {
-            let name = entry.file_name();
-            name.as_encoded_bytes().iter().all(u8::is_ascii_digit)
-                && entry.path().join("meta.yaml").exists()
-        };
-        let mut entries = files.read_dir().into_iter().flatten().flatten();
-        if entries.any(is_experiment) {
+        if has_experiments(&files) {
             return Some(Self::Files(files));
         }
         let database = directory.join("mlflow.db");
         database.is_file().then_some(Self::Sqlite(database))
     }
+}
+
+fn has_experiments(directory: &Path) -> bool {
+    let is_experiment = |entry: std::fs::DirEntry| {
+        let name = entry.file_name();
+        name.as_encoded_bytes().iter().all(u8::is_ascii_digit)
+            && entry.path().join("meta.yaml").exists()
+    };
+    directory.read_dir().into_iter().flatten().flatten().any(is_experiment)
 }
 
 fn files(path: &Path) -> Result<Target, Error> {
@@ -88,6 +92,12 @@ fn files(path: &Path) -> Result<Target, Error> {
         ));
     }
     let path = absolute(path).map_err(|error| Error::file("find", path, error))?;
+    if let Some(store) = StoreUri::of_directory(&path).filter(|_| !has_experiments(&path)) {
+        return Err(Error::usage(
+            format!("tracking URI '{}' is the directory that a store is in", path.display()),
+            format!("write --tracking-uri {}", quoted(&store.to_string())),
+        ));
+    }
     Ok(Target::Store(StoreUri::Files(path)))
 }
 
@@ -270,6 +280,8 @@ mod tests {
         assert_eq!(StoreUri::of_directory(directory), Some(StoreUri::Sqlite(database)));
         std::fs::write(experiment.join("meta.yaml"), "").unwrap();
         let files = StoreUri::Files(directory.join("mlruns"));
+        let hint = target(directory.to_str().unwrap()).unwrap_err().hint().unwrap();
+        assert_eq!(hint, format!("write --tracking-uri {files}"));
         assert_eq!(StoreUri::of_directory(directory), Some(files));
     }
 }

@@ -180,6 +180,7 @@ fn refusals_say_what_to_set() {
     fetch(&alone, &[RUN]).failed(5, &["hint: unset MLFLOW_WORKSPACE"]);
     let missing = answer(404, "", r#"{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no"}"#);
     fetch(&missing, &[RUN]).failed(4, &["does not exist at 'http://127.0.0.1:"]);
+    fetch(&missing, &["modle"]).failed(2, &["there is no directory 'modle'"]);
 }
 
 #[test]
