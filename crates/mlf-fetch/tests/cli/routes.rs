@@ -93,8 +93,10 @@ fn offering(root: &'static str, url: String) -> (Server, &'static AtomicUsize) {
             Reply::Json(200, json!({(name): url, "headers": {"X-Want": "yes"}, "file_size": LARGE}))
         };
         match request.target.as_str() {
+            // Of its own store; it makes URLs for others all the same.
             "/api/3.0/mlflow/server-info" => {
-                Reply::Json(200, json!({"multipart_downloads_enabled": true}))
+                let own = root.starts_with("mlflow-artifacts");
+                Reply::Json(200, json!({"multipart_downloads_enabled": own}))
             }
             "/api/2.0/mlflow/artifacts/presigned-download-url" => made("presigned_url"),
             target if target.contains("/mlflow-artifacts/presigned/") => made("url"),

@@ -1,5 +1,6 @@
 //! What an answer with a file's content, or a part of it, is worth.
 
+use std::io::{self, Read};
 use std::time::Duration;
 
 use ureq::Body;
@@ -33,6 +34,15 @@ pub(super) fn whole(response: Response<Body>) -> Opened {
         offset: 0,
         validator: validator_of(&response),
         content: Box::new(response.into_body().into_reader()),
+    }
+}
+
+/// A connection serves the next request once the answer before was read to its
+/// end: the byte that was asked for. A whole file is not worth it.
+pub(super) fn finish(response: Response<Body>) {
+    if response.status() == StatusCode::PARTIAL_CONTENT {
+        // A connection that breaks now is of no use, and no loss.
+        _ = io::copy(&mut response.into_body().into_reader().take(2), &mut io::sink());
     }
 }
 

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::location::{Location, Proxy, join};
 use crate::resolved::Resolved;
 
-use answer::{opened, validator_of, whole};
+use answer::{finish, opened, validator_of, whole};
 use routes::{Missing, Route, is_no_route};
 
 const MAX_DEPTH: usize = 64;
@@ -155,16 +155,23 @@ impl Source for Served<'_> {
             return true;
         }
         let Some(validator) = validator else { return false };
-        self.routes(entry).into_iter().any(|route| {
+        for route in self.routes(entry) {
             let answer = retry(&self.retries(), || match self.url(route, entry) {
                 Some((client, url)) => client.look(&url, validator),
                 None => self.open_presigned(entry, Some("bytes=0-0")),
             });
             match answer {
-                Ok(answer) => validator_of(&answer).as_deref() == Some(validator),
-                Err(error) => error.status() == Some(304),
+                Ok(answer) => {
+                    let same = validator_of(&answer).as_deref() == Some(validator);
+                    finish(answer);
+                    return same;
+                }
+                Err(error) if error.status() == Some(304) => return true,
+                // Another route may know it; what it calls the file is compared.
+                Err(_) => {}
             }
-        })
+        }
+        false
     }
 
     fn retries(&self) -> Policy {

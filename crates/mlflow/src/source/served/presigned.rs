@@ -13,7 +13,7 @@ use ureq::http::header::RANGE;
 use super::Served;
 use crate::client::Software;
 use crate::encode::path_segments;
-use crate::location::join;
+use crate::location::{Location, join};
 use crate::source::Entry;
 
 #[derive(Deserialize)]
@@ -32,14 +32,21 @@ struct Presigned {
 }
 
 impl Served<'_> {
-    /// Whether the server makes such URLs: it is asked once.
+    /// Whether the server makes such URLs. What it says of itself, once, is about
+    /// its proxy's store; of a run that is kept elsewhere it tells when it is
+    /// asked for the first URL.
     pub(super) fn has_urls(&self) -> bool {
+        if self.proxied.is_none() {
+            let in_s3 =
+                matches!(&self.resolved.location, Location::Other { scheme, .. } if scheme == "s3");
+            return in_s3
+                && self.resolved.served.run.is_some()
+                && self.client.software() == Software::Uvicorn;
+        }
         *self.urls.get_or_init(|| {
-            let asked = if self.proxied.is_some() { self.proxy() } else { self.client };
-            let knows = self.proxied.is_some() || self.resolved.served.run.is_some();
-            knows
-                && asked.software() == Software::Uvicorn
-                && asked
+            let proxy = self.proxy();
+            proxy.software() == Software::Uvicorn
+                && proxy
                     .get::<ServerInfo>("/api/3.0/mlflow/server-info", &[])
                     .is_ok_and(|info| info.multipart_downloads_enabled)
         })
