@@ -16,6 +16,7 @@ from support.models import KINDS
 from support.outcome import run
 from support.pipeline import Pipeline
 from support.places import base_env, tool
+from support.s3 import S3
 from support.story import Story
 
 
@@ -90,6 +91,13 @@ def mlflow_server(session_dir, env):
     yield get
     for server in servers.values():
         server.end()
+
+
+@pytest.fixture(scope="session")
+def s3(session_dir, env):
+    store = S3(session_dir / "s3", env)
+    yield store
+    store.end()
 
 
 @pytest.fixture(scope="session")

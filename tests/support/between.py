@@ -1,5 +1,5 @@
-"""Stands between a tool and a service: sees what is asked, does something of
-its own first, or loses the answer."""
+"""Stands between a tool and a service: sees what is asked and answered, does
+something of its own first, or loses the answer."""
 
 import http.client
 import threading
@@ -12,6 +12,9 @@ class Request:
     method: str
     path: str
     body: bytes
+    headers: dict  # by their names in lower case
+    status: int = 0  # of the answer, and how many bytes of content it had
+    sent: int = 0
 
 
 class Between:
@@ -21,17 +24,22 @@ class Between:
     def __init__(self, url, meanwhile=lambda request: None, lose=lambda request: False):
         self.host = url.removeprefix("http://").rstrip("/")
         self.meanwhile, self.lose, self.lost = meanwhile, lose, False
-        self.requests = []
+        self.requests, self.connections = [], 0
         between = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def pass_on(self):
-                length = int(self.headers.get("Content-Length") or 0)
-                between.pass_on(self, Request(self.command, self.path, self.rfile.read(length)))
+            def setup(self):
+                super().setup()
+                between.connections += 1
 
-            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = pass_on
+            def pass_on(self):
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                body = self.rfile.read(int(headers.get("content-length") or 0))
+                between.pass_on(self, Request(self.command, self.path, body, headers))
+
+            do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = pass_on
 
             def log_message(self, *_):
                 pass
@@ -51,12 +59,13 @@ class Between:
     def pass_on(self, handler, request):
         self.requests.append(request)
         self.meanwhile(request)
-        headers = {k: v for k, v in handler.headers.items() if k.lower() not in ("host", "connection")}
+        headers = {k: v for k, v in request.headers.items() if k not in ("host", "connection")}
         connection = http.client.HTTPConnection(self.host, timeout=60)
         connection.request(request.method, request.path, request.body, headers)
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
+        request.status, request.sent = answer.status, len(body)
         if not self.lost and self.lose(request):
             self.lost = True
             handler.close_connection = True
@@ -65,6 +74,12 @@ class Between:
         for name, value in answer.getheaders():
             if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                 handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(body)))
+        # What HEAD tells is the length of what GET would send.
+        length = answer.getheader("Content-Length", 0) if request.method == "HEAD" else len(body)
+        handler.send_header("Content-Length", str(length))
         handler.end_headers()
-        handler.wfile.write(body)
+        try:
+            handler.wfile.write(body)
+        except OSError:
+            # It heard enough, or was killed.
+            handler.close_connection = True

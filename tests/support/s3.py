@@ -1,0 +1,44 @@
+"""An S3 on this machine, over a link that can break, seen by what is asked of it."""
+
+import urllib.request
+
+from .between import Between
+from .link import Link
+from .places import python
+from .process import Background, free_port
+
+
+class S3:
+    """moto's. `seen` are the requests; `link` is where faults can be set."""
+
+    def __init__(self, directory, env):
+        directory.mkdir()
+        port = free_port()
+        self.process = Background(
+            [python(3), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            env=env, log=directory / "s3.log",
+        )
+        self.process.listens(port, timeout=60)
+        self.between = Between(f"http://127.0.0.1:{port}").__enter__()
+        self.link = Link(self.between.url).__enter__()
+        # What a server needs to use it; nobody else has these keys.
+        self.env = {
+            "MLFLOW_S3_ENDPOINT_URL": self.link.url,
+            "AWS_ACCESS_KEY_ID": "the-servers-own",
+            "AWS_SECRET_ACCESS_KEY": "the-servers-secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    @property
+    def seen(self):
+        return self.between.requests
+
+    def bucket(self, name):
+        request = urllib.request.Request(f"{self.between.url}/{name}", method="PUT")
+        urllib.request.urlopen(request, timeout=30).close()
+        return f"s3://{name}"
+
+    def end(self):
+        self.link.__exit__()
+        self.between.__exit__()
+        self.process.end()
