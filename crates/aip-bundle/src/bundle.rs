@@ -9,7 +9,7 @@ use stage::{Failure, Process};
 use crate::directory::{self, Draft, MANIFEST, MODEL};
 use crate::error::Error;
 use crate::limits::{self, Remark};
-use crate::manifest;
+use crate::manifest::{self, Manifest};
 use crate::model::Model;
 use crate::names::PACKAGE;
 use crate::requirements::{Requirement, Requirements};
@@ -20,9 +20,9 @@ use crate::vertex::{Part, Plan};
 use crate::{Args, python};
 
 #[derive(Debug)]
-pub(crate) struct Bundle {
+pub(crate) struct Bundle<'a> {
     pub(crate) settled: Settled,
-    pub(crate) model: Model,
+    pub(crate) model: Model<'a>,
     pub(crate) package_version: String,
     pub(crate) python_version: String,
     pub(crate) requirements: Requirements,
@@ -33,10 +33,10 @@ pub(crate) struct Bundle {
     sdist: Vec<u8>,
 }
 
-impl Bundle {
+impl<'a> Bundle<'a> {
     pub(crate) fn make(
         args: &Args,
-        fetched: &Fetch,
+        fetched: &'a Fetch,
         spec: &Spec,
         settled: Settled,
         remarks: &mut Vec<Remark>,
@@ -123,11 +123,13 @@ impl Bundle {
         draft.link_model(&self.model)?;
         let part = plan.zip(made).map(|(plan, made)| plan.write(&made, &self, &draft));
         let part = part.transpose()?;
-        let manifest = self.manifest(fetched, part.as_ref())?;
-        draft.write(MANIFEST, manifest.as_bytes())?;
+        let sdist = self.sdist_file();
+        let manifest = manifest::describe(&self, &sdist, fetched, part.as_ref());
+        draft.write_by(MANIFEST, |file| manifest.write(file))?;
+        let digest = digest(&manifest)?;
         draft.publish()?;
         log::info!("wrote '{}'", self.directory().display());
-        Ok(self.stage(part, Digest::of_bytes(manifest.as_bytes()).sha256, before))
+        Ok(self.stage(part, digest, before))
     }
 
     pub(crate) fn would(&self, process: &Process, plan: Option<&Plan>) -> Result<(), Error> {
@@ -151,17 +153,12 @@ impl Bundle {
         before: deployment::Bundle,
     ) -> Result<deployment::Bundle, Failure> {
         let digest = if self.model.is_here && plan.is_none() {
-            Digest::of_bytes(self.manifest(fetched, None)?.as_bytes()).sha256
+            digest(&manifest::describe(&self, &self.sdist_file(), fetched, None))?
         } else {
             String::new()
         };
         let part = plan.map(|plan| plan.dry(&self));
         Ok(self.stage(part, digest, before))
-    }
-
-    fn manifest(&self, fetched: &Fetch, part: Option<&Part>) -> Result<String, Failure> {
-        let written = manifest::describe(self, &self.sdist_file(), fetched, part).to_json();
-        written.map_err(|error| Failure::failed(format!("cannot write '{MANIFEST}'")).cause(&error))
     }
 
     /// The stage's record; what others noted in the one `before` stays.
@@ -199,6 +196,13 @@ impl Bundle {
             ..common
         }
     }
+}
+
+fn digest(manifest: &Manifest) -> Result<String, Failure> {
+    let digest = manifest.digest();
+    digest
+        .map(|digest| digest.sha256)
+        .map_err(|error| Failure::failed(format!("cannot write '{MANIFEST}'")).cause(&error))
 }
 
 fn requirements(args: &Args, model: &Model) -> Result<Requirements, Error> {

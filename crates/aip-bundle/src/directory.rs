@@ -1,12 +1,12 @@
 //! The bundle's directory: there as a whole, or not at all.
 
 use std::ffi::OsString;
-use std::fs::{self, Permissions};
-use std::io;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::error::Error;
 use crate::model::Model;
@@ -49,10 +49,19 @@ pub(crate) fn check(target: &Path) -> Result<(), Error> {
 
 /// Whether all that lies there was put there by us: it is about to be removed.
 fn is_bundle(target: &Path, names: &[OsString]) -> bool {
-    let manifest = fs::read(target.join(MANIFEST)).ok();
-    let manifest = manifest.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    #[derive(Deserialize)]
+    struct Manifest {
+        package: Package,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+    }
+    let manifest = File::open(target.join(MANIFEST)).ok();
+    let manifest: Option<Manifest> =
+        manifest.and_then(|file| serde_json::from_reader(io::BufReader::new(file)).ok());
     names.iter().all(|name| NAMES.iter().any(|known| name == known))
-        && manifest.is_some_and(|manifest| manifest["package"]["name"] == PACKAGE)
+        && manifest.is_some_and(|manifest| manifest.package.name == PACKAGE)
 }
 
 /// A bundle that is being written; it takes its place as a whole.
@@ -76,10 +85,19 @@ impl Draft {
     }
 
     pub(crate) fn write(&self, path: &str, content: &[u8]) -> Result<(), Error> {
+        self.write_by(path, |mut file| file.write_all(content))
+    }
+
+    /// The same for what is not put together in memory first.
+    pub(crate) fn write_by(
+        &self,
+        path: &str,
+        content: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<(), Error> {
         let path = self.path().join(path);
         let write = || {
             make_parents(self.path(), &path)?;
-            fs::write(&path, content)?;
+            content(&File::create(&path)?)?;
             fs::set_permissions(&path, Permissions::from_mode(0o644))
         };
         write().map_err(|source| Error::Write { path: path.clone(), source })
@@ -245,7 +263,7 @@ mod tests {
         let mut model = Model::for_test(&scratch.path().join("m"), &[("MLmodel", "x")]);
         let target = scratch.path().join("out/bundle");
         write(&target, &[(MANIFEST, b"1")], &model).unwrap();
-        model.files[0].path = "gone".into();
+        model.files.to_mut()[0].path = "gone".into();
         assert!(write(&target, &[(MANIFEST, b"2")], &model).is_err());
         assert_eq!(names(&scratch.path().join("out")), ["bundle"]);
         assert_eq!(fs::read(target.join(MANIFEST)).unwrap(), b"1");

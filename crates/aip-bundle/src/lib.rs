@@ -135,7 +135,9 @@ pub fn main() -> ExitCode {
 fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let mut document = process.read_document()?;
     document.forget_results("bundle");
-    let fetched = document.fetched()?.clone();
+    document.fetched()?;
+    // Taken out while other fields change: it may name a hundred thousand files.
+    let fetched = document.stages.fetch.take().unwrap_or_default();
     let mut remarks = Vec::new();
     let settled = Settled::new(args, &fetched, &mut document.spec, &mut remarks)?;
     let target = settled.target;
@@ -159,6 +161,7 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     for remark in remarks {
         report(&mut document, remark);
     }
+    document.stages.fetch = Some(fetched);
     document.stages.bundle = Some(stage);
     Ok(document.into())
 }

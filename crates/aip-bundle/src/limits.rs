@@ -81,7 +81,7 @@ mod tests {
     fn models_that_are_too_large() {
         let of = |count, size| Model {
             directory: "/".into(),
-            files: vec![File { size, ..File::default() }; count],
+            files: vec![File { size, ..File::default() }; count].into(),
             is_here: false,
         };
         assert!(model(&of(1000, 1024)).is_empty());

@@ -1,10 +1,12 @@
 //! bundle.json: what the bundle is, and the digest of every file in it.
 
+use std::io::{self, BufWriter, Write};
+
+use checksum::{Digest, Hasher};
 use deployment::{Builder, Fetch, File};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::bundle::Bundle;
-use crate::directory::MODEL;
 use crate::names::PACKAGE;
 use crate::vertex::Part;
 
@@ -14,7 +16,7 @@ pub(crate) const SCHEMA_VERSION: u32 = 1;
 /// Nothing in it depends on where or when the bundle was made.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Manifest {
+pub(crate) struct Manifest<'a> {
     pub(crate) schema_version: u32,
     pub(crate) package: Package,
     pub(crate) prediction_class: String,
@@ -27,7 +29,7 @@ pub(crate) struct Manifest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) image: Option<Image>,
     /// Sorted by path, but for the packages, which come first.
-    pub(crate) files: Vec<Entry>,
+    pub(crate) files: Vec<Entry<'a>>,
 }
 
 /// The container image, without the names of registries: mirrors have others.
@@ -61,36 +63,49 @@ pub(crate) struct Package {
 
 /// A file of the bundle, relative to its directory.
 #[derive(Debug, Serialize)]
-pub(crate) struct Entry {
-    pub(crate) path: String,
+pub(crate) struct Entry<'a> {
+    pub(crate) path: Place<'a>,
     pub(crate) size: u64,
     /// Empty for a file of the model that stays in its bucket.
-    pub(crate) sha256: String,
+    pub(crate) sha256: &'a str,
     /// Of such a file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) crc32c: Option<String>,
+    pub(crate) crc32c: Option<&'a str>,
 }
 
-pub(crate) fn describe(
-    bundle: &Bundle,
-    sdist: &File,
+/// Where the model's files lie.
+const MODEL: &str = "model/";
+
+/// A path, and the directory of the bundle that it is in.
+#[derive(Debug)]
+pub(crate) struct Place<'a>(&'static str, &'a str);
+
+impl Serialize for Place<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}{}", self.0, self.1))
+    }
+}
+
+pub(crate) fn describe<'a>(
+    bundle: &'a Bundle,
+    sdist: &'a File,
     fetched: &Fetch,
-    part: Option<&Part>,
-) -> Manifest {
-    let entry = |file: &File, path: String| Entry {
-        path,
+    part: Option<&'a Part>,
+) -> Manifest<'a> {
+    let entry = |directory: &'static str, file: &'a File| Entry {
+        path: Place(directory, &file.path),
         size: file.size,
-        sha256: file.sha256.clone(),
-        crc32c: (!file.is_here()).then(|| file.crc32c.clone()),
+        sha256: &file.sha256,
+        crc32c: (!file.is_here()).then_some(file.crc32c.as_str()),
     };
     let made = part
         .into_iter()
         .flat_map(|part| std::iter::once(&part.wheel).chain(&part.lock).chain(&part.sources));
     let mut files: Vec<_> =
-        std::iter::once(sdist).chain(made).map(|file| entry(file, file.path.clone())).collect();
+        std::iter::once(sdist).chain(made).map(|file| entry("", file)).collect();
     let renamed = part.map(|part| part.model_files.as_slice()).unwrap_or_default();
     let model = bundle.model.files.iter().chain(renamed);
-    files.extend(model.map(|file| entry(file, format!("{MODEL}/{}", file.path))));
+    files.extend(model.map(|file| entry(MODEL, file)));
     let mut flavors: Vec<_> = fetched.flavors.keys().cloned().collect();
     flavors.sort();
     Manifest {
@@ -121,8 +136,18 @@ fn image(part: &Part) -> Image {
     }
 }
 
-impl Manifest {
-    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(self).map(|json| json + "\n")
+impl Manifest<'_> {
+    /// Not put together in memory: it names each file of the model.
+    pub(crate) fn write(&self, to: impl Write) -> io::Result<()> {
+        let mut to = BufWriter::new(to);
+        serde_json::to_writer_pretty(&mut to, self)?;
+        to.write_all(b"\n")?;
+        to.flush()
+    }
+
+    pub(crate) fn digest(&self) -> io::Result<Digest> {
+        let mut hasher = Hasher::default();
+        self.write(&mut hasher)?;
+        Ok(hasher.finish())
     }
 }

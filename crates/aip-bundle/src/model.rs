@@ -1,5 +1,6 @@
 //! The model's files, as the fetch stage left them here.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,20 +10,23 @@ use deployment::{Fetch, File};
 use crate::error::Error;
 
 #[derive(Debug)]
-pub(crate) struct Model {
+pub(crate) struct Model<'a> {
     pub(crate) directory: PathBuf,
-    pub(crate) files: Vec<File>,
+    /// Sorted by path, as mlf-fetch does: then they are the document's own.
+    pub(crate) files: Cow<'a, [File]>,
     /// In a dry run the files may not be here yet.
     pub(crate) is_here: bool,
 }
 
-impl Model {
+impl<'a> Model<'a> {
     /// Checks what the document says against what is there. The files were
     /// hashed when they came; here their sizes tell whether they still are what
     /// came.
-    pub(crate) fn open(fetched: &Fetch, dry_run: bool) -> Result<Self, Error> {
-        let mut files = fetched.files.clone();
-        files.sort_by(|one, other| one.path.cmp(&other.path));
+    pub(crate) fn open(fetched: &'a Fetch, dry_run: bool) -> Result<Self, Error> {
+        let mut files = Cow::from(&fetched.files);
+        if !files.is_sorted_by(|one, other| one.path <= other.path) {
+            files.to_mut().sort_by(|one, other| one.path.cmp(&other.path));
+        }
         if let Some(bad) = files.iter().find(|file| !is_below(&file.path)) {
             return Err(Error::Escapes(bad.path.clone()));
         }
@@ -144,7 +148,7 @@ mod tests {
         Fetch {
             directory: directory.display().to_string(),
             model_uri: "runs:/1/model".into(),
-            files: model.files,
+            files: model.files.into_owned(),
             flavors,
             ..Fetch::default()
         }

@@ -3,7 +3,7 @@
 //! A crate of its own because tools that never touch the network hash as well.
 
 use std::fmt::Write as _;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -100,6 +100,17 @@ impl Hasher {
             let _ = write!(sha256, "{byte:02x}");
         }
         Digest { size: self.size, sha256, crc32c: crc32c_base64(self.crc32c) }
+    }
+}
+
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

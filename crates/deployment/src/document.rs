@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::parse::InputError;
+use crate::input::InputError;
 use crate::stages::{Bundle, Fetch, Model, Upload, Version};
 use crate::{Extra, Spec, Stages};
 
@@ -12,7 +12,7 @@ pub const API_VERSION: &str = "mlflow-aip/v1";
 pub const KIND: &str = "Deployment";
 
 /// One deployment: what is wanted, and what has been done so far.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {

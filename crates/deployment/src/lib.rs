@@ -7,16 +7,17 @@
 
 mod document;
 mod extra;
+mod input;
 mod kind;
 pub mod names;
-mod parse;
+mod read;
 mod spec;
 mod stages;
 
 pub use document::{API_VERSION, Deployment, KIND, Report, Severity};
 pub use extra::{Extra, Rest};
+pub use input::{InputError, MAX_BYTES};
 pub use kind::{Explain, Kind};
-pub use parse::{InputError, MAX_BYTES};
 pub use spec::{AiPlatform, Spec, Target, Vertex};
 pub use stages::{
     Builder, Bundle, Example, Fetch, File, Image, Lineage, Model, Object, Package, PushedImage,

@@ -25,7 +25,7 @@ impl Process {
             return Err(Failure::input("stdin is a terminal, not a document")
                 .hint("pipe the stage before into it, or give it a file: < document.json"));
         }
-        self.parse("stdin", &read("stdin", &mut self.stdin())?)
+        self.parse("stdin", self.stdin())
     }
 
     /// The same where something else may stand for a document: what `other`
@@ -40,7 +40,7 @@ impl Process {
         let bytes = read("stdin", &mut self.stdin())?;
         match other(&bytes) {
             Some(document) => Ok(self.inherit(document)),
-            None => self.parse("stdin", &bytes),
+            None => self.parse("stdin", bytes.as_slice()),
         }
     }
 
@@ -49,10 +49,9 @@ impl Process {
         if path == "-" {
             return self.read_document();
         }
-        let mut file = std::fs::File::open(path)
+        let file = std::fs::File::open(path)
             .map_err(|error| Failure::failed(format!("cannot open '{path}'")).cause(&error))?;
-        let subject = format!("'{path}'");
-        self.parse(&subject, &read(&subject, &mut file)?)
+        self.parse(&format!("'{path}'"), file)
     }
 
     /// A document where one is named, else an empty one.
@@ -69,8 +68,8 @@ impl Process {
         std::mem::replace(&mut *stdin, Box::new(std::io::empty()))
     }
 
-    fn parse(&self, subject: &str, bytes: &[u8]) -> Result<Deployment, Failure> {
-        let document = Deployment::parse(bytes).map_err(|error| match error {
+    fn parse(&self, subject: &str, input: impl Read) -> Result<Deployment, Failure> {
+        let document = Deployment::read(input).map_err(|error| match error {
             InputError::Empty => Failure::from(error),
             other => Failure::from(other).context(format!("cannot use the document on {subject}")),
         })?;

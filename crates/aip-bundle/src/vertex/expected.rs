@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
 pub(super) struct Question<'a> {
-    pub(super) model: &'a Model,
+    pub(super) model: &'a Model<'a>,
     pub(super) example: Option<&'a Example>,
     pub(super) wheel: &'a Wheel<'a>,
     pub(super) prediction_class: &'a str,

@@ -43,7 +43,7 @@ pub(super) struct Recipe<'a> {
     /// The cache that the dependencies' layer is in.
     pub(super) cache: &'a oci::Blobs,
     pub(super) wheel: &'a Wheel<'a>,
-    pub(super) model: &'a Model,
+    pub(super) model: &'a Model<'a>,
     pub(super) embed_model: bool,
     pub(super) prediction_class: &'a str,
     /// As the service calls them.
@@ -85,7 +85,7 @@ impl Recipe<'_> {
 
     fn model_files(&self) -> Result<Archive, Failure> {
         let mut archive = Archive::default();
-        for file in &self.model.files {
+        for file in self.model.files.iter() {
             let from = self.model.directory.join(&file.path);
             archive.file(&format!("{ROOT}/model/{}", file.path), &from)?;
         }
