@@ -64,6 +64,19 @@ fn a_dry_run_reads_mlmodel_and_writes_nothing() {
 }
 
 #[test]
+fn a_part_does_not_take_the_place_of_the_whole() {
+    let server = good();
+    let whole = fetch(&server, &[RUN, "--output", "out"]);
+    let digest = whole.fetch()["digest"].clone();
+    let part =
+        fetch_in(whole.directory, &server.url, &[RUN, "--output", "out", "--metadata-only"], &[]);
+    part.failed(2, &["/out' holds the whole of 'runs:/", "hint: give --output another directory"]);
+    let again = fetch_in(part.directory, &server.url, &[RUN, "--output", "out"], &[]).fetch();
+    assert_eq!(again["digest"], digest);
+    assert_eq!(again["notes"]["downloaded"], false);
+}
+
+#[test]
 fn a_given_document_is_gone_on_with() {
     let server = good();
     let directory = tempfile::tempdir().unwrap();
