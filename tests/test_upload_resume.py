@@ -244,6 +244,24 @@ def test_one_fault_after_another(upload, crc32c, faults):
     assert state["completed"], state
 
 
+def test_what_fails_for_good_is_told_at_once(upload):
+    """And not when the large file has been sent."""
+    (upload.file.parent / "small.bin").write_bytes(b"small")
+    upload.bundle()
+    arm(upload.emulator, ["stall-for-0s", "return-403"])
+    begun = time.monotonic()
+    failed = upload.outcome(
+        "aip-upload", "--limit-rate", "4M", stdin=upload.pipeline.documents["bundle"],
+        env=upload.env,
+    )
+    assert time.monotonic() - begun < 6, "at this rate, the large file takes twelve seconds"
+    assert (failed.status, failed.stdout) == (4, "")
+    assert "small.bin" in failed.stderr and "403" in failed.stderr, failed.stderr
+    assert upload.notes(), "the next run goes on"
+    upload.finish()
+    assert upload.content()["size"] == str(SIZE)
+
+
 def test_trouble_without_end_is_not_success(upload):
     arm(upload.emulator, [BREAK] + ["return-503"] * 20)
     failed = upload.outcome(

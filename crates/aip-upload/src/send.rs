@@ -1,6 +1,7 @@
 //! Bringing the bucket to what the plan says.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use deployment::{Kind, Object};
 use gcp::storage::{GsUri, Journal, ObjectMeta, Storage};
@@ -123,7 +124,7 @@ impl<'a> Sender<'a> {
         tasks.extend(whole.map(|item| Task::Whole(item)));
         tasks.sort_by_key(|task| std::cmp::Reverse(task.size()));
         let advance = |sent| progress.advance(sent);
-        let written = transport::for_each(tasks, jobs, |task| {
+        let send = |task| {
             let (item, object) = match task {
                 Task::Whole(item) => (item, Some(self.write(item, &advance)?)),
                 Task::Part(composite, index) => (composite.item, composite.send(index, &advance)?),
@@ -132,8 +133,9 @@ impl<'a> Sender<'a> {
                 progress.file_done();
                 debug!("wrote {} (generation {})", item.uri(), object.generation);
             }
-            Ok::<_, Failure>(object.map(|object| (item.name.clone(), object)))
-        });
+            Ok(object.map(|object| (item.name.clone(), object)))
+        };
+        let written = self.until_one_fails(tasks, jobs, send);
         composite::end(self, &composites, written.as_ref().err());
         let written: There = written?.into_iter().flatten().collect();
         let now = |item: &Item| written.get(&item.name).or_else(|| self.same(item));
@@ -147,6 +149,24 @@ impl<'a> Sender<'a> {
             bytes: different.iter().map(|item| item.bytes_here()).sum(),
             copied: different.len() - count,
         })
+    }
+
+    /// What fails for good is not to be heard of only when the others, which may
+    /// take hours, are done: they end, and the next run goes on with them.
+    fn until_one_fails<'t, T: Send>(
+        &self,
+        tasks: Vec<Task<'t>>,
+        jobs: usize,
+        work: impl Fn(Task<'t>) -> Result<T, Failure> + Sync,
+    ) -> Result<Vec<T>, Failure> {
+        let first = OnceLock::new();
+        let sent = transport::for_each(tasks, jobs, |task| {
+            work(task).map_err(|failure| {
+                let _ = first.set(failure);
+                self.storage.stop();
+            })
+        });
+        sent.map_err(|()| first.into_inner().expect("what failed"))
     }
 
     /// The object that is there, if it has this content.

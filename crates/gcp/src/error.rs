@@ -19,6 +19,8 @@ pub enum Error {
     /// The service claims to have what nobody sent.
     #[error("the service has {there} bytes of '{path}', of which {sent} were sent at most")]
     Ahead { path: String, there: u64, sent: u64 },
+    #[error("another upload has failed")]
+    Stopped,
 }
 
 impl Error {
@@ -29,7 +31,8 @@ impl Error {
             Self::Credentials(_)
             | Self::Local { .. }
             | Self::Changed { .. }
-            | Self::Ahead { .. } => None,
+            | Self::Ahead { .. }
+            | Self::Stopped => None,
         }
     }
 
@@ -45,7 +48,9 @@ impl Explain for Error {
         match self {
             Self::Http(error) => error.kind(),
             Self::Credentials(error) => error.kind(),
-            Self::Local { .. } | Self::Changed { .. } | Self::Ahead { .. } => Kind::Failed,
+            Self::Local { .. } | Self::Changed { .. } | Self::Ahead { .. } | Self::Stopped => {
+                Kind::Failed
+            }
         }
     }
 
@@ -61,7 +66,7 @@ impl Explain for Error {
             Self::Credentials(error) => error.hint(),
             Self::Changed { .. } => Some("run mlf-fetch and aip-bundle again".into()),
             Self::Ahead { .. } => Some("run it again: the file is then sent anew".into()),
-            Self::Http(_) | Self::Local { .. } => None,
+            Self::Http(_) | Self::Local { .. } | Self::Stopped => None,
         }
     }
 
@@ -84,7 +89,8 @@ impl Transient for Error {
             Self::Credentials(_)
             | Self::Local { .. }
             | Self::Changed { .. }
-            | Self::Ahead { .. } => None,
+            | Self::Ahead { .. }
+            | Self::Stopped => None,
         }
     }
 }

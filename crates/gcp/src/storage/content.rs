@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use transport::{Crc32c, Paced};
 
@@ -18,6 +19,7 @@ use crate::Error;
 pub(super) struct Content<'a> {
     insert: &'a Insert<'a>,
     sent: &'a (dyn Fn(u64) + Sync),
+    stopped: &'a AtomicBool,
     /// Beginnings whose sums are known: so much need not be read again.
     known: Vec<(u64, Crc32c)>,
     /// No byte from here on has ever been sent.
@@ -28,9 +30,13 @@ pub(super) struct Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    pub(super) fn new(insert: &'a Insert<'a>, sent: &'a (dyn Fn(u64) + Sync)) -> Self {
+    pub(super) fn new(
+        insert: &'a Insert<'a>,
+        sent: &'a (dyn Fn(u64) + Sync),
+        stopped: &'a AtomicBool,
+    ) -> Self {
         let known = vec![(0, Crc32c::default())];
-        Self { insert, sent, known, reached: 0, told: 0, changed: false }
+        Self { insert, sent, stopped, known, reached: 0, told: 0, changed: false }
     }
 
     /// The rest of the bytes, from `offset` on.
@@ -66,13 +72,23 @@ impl<'a> Content<'a> {
         Ok(sum)
     }
 
-    /// A failure to send may be one to read.
+    /// A failure to send may be one to read, or somebody's wish.
     pub(super) fn explain(&self, error: Error) -> Error {
-        if self.changed { self.is_changed() } else { error }
+        if self.is_stopped() {
+            Error::Stopped
+        } else if self.changed {
+            self.is_changed()
+        } else {
+            error
+        }
     }
 
     pub(super) fn path(&self) -> String {
         self.insert.content.display().to_string()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     fn is_changed(&self) -> Error {
@@ -114,6 +130,9 @@ pub(super) struct Outgoing<'a, 'c> {
 impl Read for Outgoing<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Self { content, .. } = self;
+        if content.is_stopped() {
+            return Err(io::Error::other(Error::Stopped));
+        }
         let insert = content.insert;
         let left = usize::try_from(insert.size - self.position).unwrap_or(usize::MAX);
         let room = buffer.len().min(left);
@@ -141,6 +160,8 @@ impl Read for Outgoing<'_, '_> {
 mod tests {
     use super::*;
 
+    static GOES_ON: AtomicBool = AtomicBool::new(false);
+
     fn read(content: &mut Content, offset: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut outgoing = content.from(offset, None).map_err(io::Error::other)?;
@@ -154,24 +175,24 @@ mod tests {
         let insert = |crc32c| Insert { start: 1, size: 9, crc32c, ..Insert::of(file.path()) };
         let told = std::sync::atomic::AtomicU64::new(0);
         let tell = |more| {
-            told.fetch_add(more, std::sync::atomic::Ordering::Relaxed);
+            told.fetch_add(more, Ordering::Relaxed);
         };
         let right = insert("4waSgw==");
-        let mut content = Content::new(&right, &tell);
+        let mut content = Content::new(&right, &tell, &GOES_ON);
         assert_eq!(read(&mut content, 0).unwrap(), b"123456789");
         assert_eq!(read(&mut content, 4).unwrap(), b"56789");
         assert_eq!(read(&mut content, 9).unwrap(), b"");
         assert_eq!(told.into_inner(), 9, "what goes out again is no progress");
 
         let wrong = insert("AAAAAA==");
-        let mut content = Content::new(&wrong, &|_| ());
+        let mut content = Content::new(&wrong, &|_| (), &GOES_ON);
         assert!(read(&mut content, 0).is_err());
         assert!(matches!(
             content.explain(Error::Ahead { path: String::new(), there: 0, sent: 0 }),
             Error::Changed { .. }
         ));
         let longer = Insert { size: 20, ..right };
-        assert!(read(&mut Content::new(&longer, &|_| ()), 0).is_err());
-        assert!(Content::new(&longer, &|_| ()).sum(20).is_err());
+        assert!(read(&mut Content::new(&longer, &|_| (), &GOES_ON), 0).is_err());
+        assert!(Content::new(&longer, &|_| (), &GOES_ON).sum(20).is_err());
     }
 }

@@ -18,6 +18,7 @@ mod upload;
 mod uri;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use transport::Policy;
 use ureq::Agent;
@@ -43,13 +44,22 @@ pub struct Storage {
     policy: Policy,
     /// What every request carries besides.
     headers: Vec<Header>,
+    stopped: AtomicBool,
 }
 
 impl Storage {
     pub fn new(root: String, credentials: Arc<Credentials>) -> Self {
         let agent = transport::sending_agent(&root);
         let streams = transport::agent(&root);
-        Self { root, agent, streams, credentials, policy: Policy::from_env(), headers: Vec::new() }
+        Self {
+            root,
+            agent,
+            streams,
+            credentials,
+            policy: Policy::from_env(),
+            headers: Vec::new(),
+            stopped: AtomicBool::new(false),
+        }
     }
 
     /// The same, whose requests carry these as well.
@@ -57,6 +67,12 @@ impl Storage {
     pub fn with_headers(mut self, headers: Vec<Header>) -> Self {
         self.headers = headers;
         self
+    }
+
+    /// No content leaves any more: uploads under way end with `Error::Stopped`,
+    /// and their notes stay.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
     }
 
     /// The objects whose names begin with `prefix`, all pages.

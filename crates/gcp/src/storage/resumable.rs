@@ -65,7 +65,7 @@ impl Storage {
             storage: self,
             insert,
             token: Token::new(),
-            content: Content::new(insert, sent),
+            content: Content::new(insert, sent, &self.stopped),
             slot: journal.and_then(|journal| journal.slot(&self.root, insert).ok()),
         };
         let done = upload.run();
@@ -80,7 +80,7 @@ impl Storage {
 /// Whether the next run may take up what this one leaves.
 fn may_go_on(error: &Error) -> bool {
     error.is_transient()
-        || matches!(error, Error::Credentials(_) | Error::Local { .. })
+        || matches!(error, Error::Credentials(_) | Error::Local { .. } | Error::Stopped)
         || matches!(error.status(), Some(401 | 403))
 }
 

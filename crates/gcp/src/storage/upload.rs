@@ -98,7 +98,7 @@ impl Storage {
         ];
         let (url, query) = self.upload_url(insert, "multipart");
         let url = with_query(&url, &query_refs(&query));
-        let mut content = Content::new(insert, sent);
+        let mut content = Content::new(insert, sent, &self.stopped);
         retry(&self.policy, || {
             let written = self.with_token(|| {
                 let outgoing = content.from(0, None)?;
