@@ -112,9 +112,16 @@ impl Explain for Error {
                 "name the file *.tera and write {{ model_artifact_uri | py }} without quotes"
             }
             Self::NotABundle(_) => "give another directory with --output",
+            Self::Write { source, .. } if is_full(source) => {
+                "make room there, or give --output a directory elsewhere"
+            }
             Self::CannotAdd { .. } => "give an --output on the file system of the model",
             _ => return None,
         };
         Some(hint.into())
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -4,7 +4,6 @@ use deployment::{Fetch, File};
 use mlflow::source::Source;
 use mlflow::{Download, Identity, Store, Told};
 use stage::{Failure, Process};
-use transport::Transient;
 
 use crate::origin::Origin;
 use crate::{Args, place};
@@ -37,15 +36,18 @@ pub(crate) fn bring(
     let staging = store.stage(identity)?;
     let told = Told { bytes: &|bytes| progress.advance(bytes), file: &|| progress.file_done() };
     let download = Download { source, staging: &staging, cached: cached.as_ref(), jobs, told };
-    let files = download.run(entries, identity).map_err(|error| {
-        if !error.is_transient() {
+    let kept = download.run(entries, identity).and_then(|files| {
+        if let Some(cached) = &cached {
+            cached.record(&fetch.model_uri, &files);
+        }
+        store.keep(&staging, &fetch.model_uri, files)
+    });
+    let files = kept.map_err(|error| {
+        if !error.may_pass() {
             return Failure::from(error);
         }
         staging.stay();
         Failure::from(error).hint(AGAIN)
     })?;
-    if let Some(cached) = &cached {
-        cached.record(&fetch.model_uri, &files);
-    }
-    Ok((store.keep(&staging, &fetch.model_uri, files)?, true))
+    Ok((files, true))
 }

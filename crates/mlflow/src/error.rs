@@ -79,6 +79,12 @@ impl Error {
         self
     }
 
+    /// Whether another run may come further: what broke may work by then, and
+    /// somebody may have made room on a disk.
+    pub fn may_pass(&self) -> bool {
+        self.is_transient() || matches!(self, Self::File { source, .. } if is_full(source))
+    }
+
     /// The status that the server answered with.
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -86,6 +92,10 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl Explain for Error {
@@ -110,13 +120,10 @@ impl Explain for Error {
             Self::Ambiguous { choices, .. } => {
                 Some(format!("take one of them:\n  {}", choices.join("\n  ")))
             }
-            Self::File { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    Some("make room there, or give --output a directory elsewhere".into())
-                }
-                _ => None,
-            },
-            Self::Interrupted { .. } => None,
+            Self::File { source, .. } if is_full(source) => {
+                Some("make room there, or give --output a directory elsewhere".into())
+            }
+            Self::File { .. } | Self::Interrupted { .. } => None,
         }
     }
 
@@ -152,6 +159,7 @@ mod tests {
             error.hint().unwrap(),
             "make room there, or give --output a directory elsewhere"
         );
+        assert!(error.may_pass() && !error.is_transient());
         assert!(
             Error::file("write", Path::new("/x"), io::ErrorKind::NotFound.into()).hint().is_none()
         );

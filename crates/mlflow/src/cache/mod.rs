@@ -14,7 +14,7 @@ mod share;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -129,9 +129,9 @@ impl Cached<'_> {
     pub fn record(&self, model_uri: &str, files: &[Known]) {
         let path = self.cache.record_path(&self.identity.place);
         let written = in_place(&path, |temporary| {
-            let out = io::BufWriter::new(File::create_new(temporary)?);
-            serde_json::to_writer(out, &RecordOf::new(self.identity, model_uri, files))
-                .map_err(io::Error::from)
+            let mut out = io::BufWriter::new(File::create_new(temporary)?);
+            serde_json::to_writer(&mut out, &RecordOf::new(self.identity, model_uri, files))?;
+            out.flush()
         });
         if let Err(error) = written {
             log::debug!("cannot note the model in the cache: {error}");
@@ -173,7 +173,14 @@ fn touch(path: &Path) {
 fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent)?;
-    let file = tempfile::Builder::new().prefix(TEMPORARY).make_in(parent, make)?;
+    let file = tempfile::Builder::new().prefix(TEMPORARY).make_in(parent, |temporary| {
+        // What is there by then is ours, and no use: a disk may have become full.
+        make(temporary).inspect_err(|error| {
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                let _ = fs::remove_file(temporary);
+            }
+        })
+    })?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

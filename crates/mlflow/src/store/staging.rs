@@ -48,12 +48,20 @@ impl Staging {
                 }
             }
         }
+        let is_new = adopted.is_none();
         let (outer, lock, left) = match adopted {
             Some(adopted) => adopted,
             None => fresh(parent, prefix).map_err(failed)?,
         };
+        let path = outer.join(JOURNAL);
+        let journal = Journal::open(&path, identity).map_err(|error| {
+            if is_new {
+                let _ = fs::remove_dir_all(&outer);
+            }
+            Error::file("write", &path, error)
+        })?;
         Ok(Self {
-            journal: Journal::open(&outer.join(JOURNAL), identity).map_err(failed)?,
+            journal,
             outer,
             left: Mutex::new(left),
             stays: AtomicBool::new(false),
