@@ -15,14 +15,17 @@ const AGAIN: &str = "run it again: it goes on with what has come so far";
 pub(crate) fn bring(
     process: &Process,
     args: &Args,
-    origin: &Origin,
+    origin: &mut Origin,
     store: &Store,
     identity: &Identity,
     fetch: &Fetch,
 ) -> Result<(Vec<File>, bool), Failure> {
     let jobs = usize::from(args.jobs);
-    let (source, entries): (&dyn Source, _) = (origin.source.as_ref(), &origin.entries);
-    let current = || store.current(source, entries, identity, jobs);
+    let cache = place::cache(args, origin);
+    // They go as the files come: there may be a hundred thousand of them.
+    let entries = std::mem::take(&mut origin.entries);
+    let source: &dyn Source = origin.source.as_ref();
+    let current = || store.current(source, &entries, identity, jobs);
     if let Some(files) = (!args.no_cache).then(current).flatten() {
         log::info!("'{}' is here already, unchanged", fetch.model_uri);
         return Ok((files, false));
@@ -31,7 +34,6 @@ pub(crate) fn bring(
     let total = entries.iter().filter_map(|entry| entry.size).sum();
     let progress = process.progress(format!("fetching {}", fetch.model_uri), total);
     let progress = progress.of_files(entries.len());
-    let cache = place::cache(args, origin);
     let cached = cache.as_ref().map(|cache| cache.model(identity));
     let staging = store.stage(identity)?;
     let told = Told { bytes: &|bytes| progress.advance(bytes), file: &|| progress.file_done() };

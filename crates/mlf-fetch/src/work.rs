@@ -47,7 +47,7 @@ pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         fetch.files.extend(left);
     } else {
         let identity = place::identity(&document.spec, &resolved, &mlmodel);
-        let (files, downloaded) = bring(process, args, &origin, &store, &identity, &fetch)?;
+        let (files, downloaded) = bring(process, args, &mut origin, &store, &identity, &fetch)?;
         fetch.files = files;
         note(&mut fetch, origin.way, downloaded);
         fetch.files.extend(left);

@@ -31,22 +31,18 @@ pub struct Download<'a> {
 impl Download<'_> {
     /// Brings all of `entries`, which are [checked](crate::source::checked), and
     /// gives what came, in their order.
-    pub fn run(&self, entries: &[Entry], identity: &Identity) -> Result<Vec<Known>, Error> {
+    pub fn run(&self, mut entries: Vec<Entry>, identity: &Identity) -> Result<Vec<Known>, Error> {
         let directory = self.staging.path();
-        let parents: BTreeSet<_> = entries
-            .iter()
-            .filter_map(|entry| entry.path.rsplit_once('/').map(|(parent, _)| parent))
-            .collect();
-        for parent in parents {
-            let parent = directory.join(parent);
-            fs::create_dir_all(&parent).map_err(|error| Error::file("create", &parent, error))?;
-        }
-        let fetch = |entry: &Entry| self.file(entry, &directory.join(&entry.path));
+        make_parents(&entries, &directory)?;
+        let fetch = |entry: Entry| {
+            let path = directory.join(&entry.path);
+            self.file(entry, &path)
+        };
         // MLmodel last: while it is missing, the directory is no model.
-        let (last, first): (Vec<_>, Vec<_>) =
-            entries.iter().partition(|entry| entry.path == "MLmodel");
-        let mut files = for_each(first, self.jobs, fetch)?;
-        for entry in last {
+        let last = entries.iter().position(|entry| entry.path == "MLmodel");
+        let last = last.map(|at| entries.remove(at));
+        let mut files = for_each(entries, self.jobs, fetch)?;
+        if let Some(entry) = last {
             let known = fetch(entry)?;
             if known.file.sha256 != identity.mlmodel {
                 return Err(Error::Broken {
@@ -60,8 +56,8 @@ impl Download<'_> {
         Ok(files)
     }
 
-    fn file(&self, entry: &Entry, path: &Path) -> Result<Known, Error> {
-        let known = match self.at_hand(entry, path) {
+    fn file(&self, entry: Entry, path: &Path) -> Result<Known, Error> {
+        let known = match self.at_hand(&entry, path) {
             Some(known) => {
                 (self.told.bytes)(known.file.size);
                 known
@@ -92,4 +88,14 @@ impl Download<'_> {
         let _ = fs::remove_file(path);
         cached.bring(entry, self.source, path)
     }
+}
+
+fn make_parents(entries: &[Entry], directory: &Path) -> Result<(), Error> {
+    let paths = entries.iter().map(|entry| entry.path.as_str());
+    let parents: BTreeSet<_> = paths.filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+    for parent in parents {
+        let parent = directory.join(parent);
+        fs::create_dir_all(&parent).map_err(|error| Error::file("create", &parent, error))?;
+    }
+    Ok(())
 }

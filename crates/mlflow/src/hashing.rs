@@ -13,6 +13,9 @@ const PIECE: usize = 256 * 1024;
 /// The kernel takes more at once, and more time for each byte.
 const READ: usize = 64 * 1024;
 
+/// There may be a hundred thousand small files, and each has a piece made for it.
+const FIRST: usize = 8 * 1024;
+
 /// One arrives, one waits, one is hashed.
 const PIECES: usize = 3;
 
@@ -38,7 +41,7 @@ struct Behind {
 impl Hashing {
     /// Goes on from what this hasher has seen.
     pub(crate) fn after(hasher: Hasher) -> Self {
-        Self { piece: vec![0; PIECE], filled: 0, place: Place::Here(hasher) }
+        Self { piece: Vec::new(), filled: 0, place: Place::Here(hasher) }
     }
 
     /// Where the next bytes go; never empty.
@@ -50,7 +53,10 @@ impl Hashing {
             self.place = Place::Behind(behind);
             self.filled = 0;
         }
-        let end = PIECE.min(self.filled + READ);
+        let end = PIECE.min(self.filled + self.filled.clamp(FIRST, READ));
+        if self.piece.len() < end {
+            self.piece.resize(end, 0);
+        }
         &mut self.piece[self.filled..end]
     }
 

@@ -1,5 +1,7 @@
 //! A file that came once: what it was listed as, and what came.
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use deployment::File;
@@ -44,6 +46,36 @@ impl Known {
                 .is_ok_and(|digest| digest.sha256 == self.file.sha256)
     }
 }
+
+/// One of many that are found by their path. Boxed: it goes as soon as it is taken.
+#[derive(Debug)]
+pub(crate) struct ByPath(pub(crate) Box<Known>);
+
+impl From<Known> for ByPath {
+    fn from(known: Known) -> Self {
+        Self(Box::new(known))
+    }
+}
+
+impl Borrow<str> for ByPath {
+    fn borrow(&self) -> &str {
+        &self.0.file.path
+    }
+}
+
+impl Hash for ByPath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.file.path.hash(state);
+    }
+}
+
+impl PartialEq for ByPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.file.path == other.0.file.path
+    }
+}
+
+impl Eq for ByPath {}
 
 /// What tells one model from another before any of its files but MLmodel came.
 /// MLmodel holds the model's own id and time: other model, other bytes.

@@ -25,7 +25,7 @@ const WORTH_A_NOTE: u64 = 256 * 1024;
 pub(crate) struct Transfer<'a> {
     source: &'a dyn Source,
     staging: &'a Staging,
-    entry: &'a Entry,
+    entry: Entry,
     told: &'a Told<'a>,
 }
 
@@ -42,14 +42,14 @@ impl<'a> Transfer<'a> {
     pub(crate) fn new(
         source: &'a dyn Source,
         staging: &'a Staging,
-        entry: &'a Entry,
+        entry: Entry,
         told: &'a Told<'a>,
     ) -> Self {
         Self { source, staging, entry, told }
     }
 
-    pub(crate) fn run(&self, path: &Path) -> Result<Known, Error> {
-        let local = self.source.path(self.entry);
+    pub(crate) fn run(self, path: &Path) -> Result<Known, Error> {
+        let local = self.source.path(&self.entry);
         let is_local = local.is_some();
         let large = self.entry.size.is_some_and(|size| size >= LARGE);
         let (digest, validator) = match local.filter(|_| large) {
@@ -59,13 +59,13 @@ impl<'a> Transfer<'a> {
         self.check(&digest)?;
         let known = Known {
             file: FileRecord {
-                path: self.entry.path.clone(),
+                path: self.entry.path,
                 size: digest.size,
                 sha256: digest.sha256,
                 crc32c: digest.crc32c,
                 ..FileRecord::default()
             },
-            revision: self.entry.revision.clone(),
+            revision: self.entry.revision,
             validator,
         };
         // A copy from this machine is sooner made again than read for its hash.
@@ -116,7 +116,7 @@ impl<'a> Transfer<'a> {
         found.is_file()
             && found.nlink() == 1
             && (found.len() < listed
-                || found.len() == listed && self.source.is_still(self.entry, Some(validator)))
+                || found.len() == listed && self.source.is_still(&self.entry, Some(validator)))
     }
 
     fn attempt(&self, part: &mut Part, path: &Path) -> Result<(), Error> {
@@ -127,7 +127,7 @@ impl<'a> Transfer<'a> {
             // All of it came, and only the end of the answer is missing.
             return Ok(());
         }
-        let mut opened = self.source.open(self.entry, resume.as_ref())?;
+        let mut opened = self.source.open(&self.entry, resume.as_ref())?;
         if opened.offset != part.size {
             part.restart().map_err(failed)?;
         }

@@ -12,7 +12,7 @@
 mod prune;
 mod share;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use transport::Digest;
 
-use crate::known::{Identity, Known};
+use crate::known::{ByPath, Identity, Known};
 use crate::source::{Entry, Source};
 
 pub use prune::{Listed, Pruned, Wanted};
@@ -55,7 +55,7 @@ struct Record {
 pub struct Cached<'a> {
     cache: &'a Cache,
     identity: &'a Identity,
-    known: Mutex<HashMap<String, Known>>,
+    known: Mutex<HashSet<ByPath>>,
 }
 
 impl Cache {
@@ -74,7 +74,7 @@ impl Cache {
             touch(&path);
         }
         let files = record.map(|record| record.files).unwrap_or_default();
-        let known = files.into_iter().map(|known| (known.file.path.clone(), known)).collect();
+        let known = files.into_iter().map(ByPath::from).collect();
         Cached { cache: self, identity, known: Mutex::new(known) }
     }
 
@@ -96,8 +96,9 @@ impl Cached<'_> {
     /// Puts a file's content at `to`, where nothing is yet, if it is here and
     /// still what the store has.
     pub(crate) fn bring(&self, entry: &Entry, source: &dyn Source, to: &Path) -> Option<Known> {
-        let known =
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&entry.path)?;
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let ByPath(known) = all.take(entry.path.as_str())?;
+        drop(all);
         let blob = self.cache.blob(&known.file.sha256);
         if !known.is_still(entry, source) || !blob.exists() {
             return None;
@@ -108,7 +109,7 @@ impl Cached<'_> {
             return None;
         }
         match share(&blob, to) {
-            Ok(()) => Some(known),
+            Ok(()) => Some(*known),
             Err(error) => {
                 log::debug!("cannot use '{}': {error}", blob.display());
                 let _ = fs::remove_file(to);

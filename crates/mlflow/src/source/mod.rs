@@ -3,7 +3,6 @@
 mod local;
 mod served;
 
-use std::collections::HashSet;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -73,14 +72,14 @@ pub struct Opened {
 /// The files in order, none of which leaves the directory that they go to.
 pub fn checked(mut entries: Vec<Entry>) -> Result<Vec<Entry>, Error> {
     entries.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut seen = HashSet::new();
+    let mut before = None;
     for entry in &entries {
         let path = entry.path.as_str();
         let why = if path.contains('\0') {
             "holds a NUL"
         } else if path.split('/').any(|step| matches!(step, "" | "." | "..")) {
             "leads out of the model's directory"
-        } else if !seen.insert(path) {
+        } else if before.replace(path) == Some(path) {
             "is there twice"
         } else {
             continue;

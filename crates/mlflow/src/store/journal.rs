@@ -2,15 +2,15 @@
 //! next one can go on where it was killed: a line of JSON for each file that it
 //! begins and each that is whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufRead as _, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::known::{Identity, Known};
+use crate::known::{ByPath, Identity, Known};
 
 #[derive(Debug)]
 pub(crate) struct Journal(Mutex<File>);
@@ -37,7 +37,7 @@ enum Line {
 #[derive(Debug, Default)]
 pub(crate) struct Left {
     pub(crate) begun: HashMap<String, String>,
-    pub(crate) whole: HashMap<String, Known>,
+    pub(crate) whole: HashSet<ByPath>,
 }
 
 impl Journal {
@@ -74,8 +74,8 @@ impl Journal {
 pub(crate) fn left(path: &Path, identity: &Identity) -> Option<Left> {
     let mut left = Left::default();
     let (mut ours, mut same_boot) = (false, false);
-    for line in fs::read_to_string(path).ok()?.lines() {
-        match serde_json::from_str(line) {
+    for line in io::BufReader::new(File::open(path).ok()?).split(b'\n') {
+        match serde_json::from_slice(&line.ok()?) {
             Ok(Line::Process { place, mlmodel, boot: then }) => {
                 ours = place == identity.place && mlmodel == identity.mlmodel;
                 same_boot = then == boot();
@@ -87,7 +87,7 @@ pub(crate) fn left(path: &Path, identity: &Identity) -> Option<Left> {
                 left.begun.remove(&path);
             }
             Ok(Line::Whole(known)) => {
-                left.whole.insert(known.file.path.clone(), known);
+                left.whole.replace(known.into());
             }
             Err(_) => {}
         }
@@ -124,7 +124,8 @@ mod tests {
         Journal::open(&path, &identity).unwrap().begun("d", Some("\"2\"")).unwrap();
 
         let found = left(&path, &identity).unwrap();
-        assert_eq!(found.whole, HashMap::from([("c".to_owned(), known("c"))]));
+        let whole: Vec<_> = found.whole.into_iter().map(|ByPath(known)| *known).collect();
+        assert_eq!(whole, [known("c")]);
         let begun = [("a", "\"1\""), ("d", "\"2\"")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         assert_eq!(found.begun, HashMap::from(begun));
         assert!(left(&path, &Identity::new("s y".into(), b"m")).is_none(), "another place");

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use deployment::File;
 use serde::{Deserialize, Serialize};
-use transport::for_each;
+use transport::{Digest, Hasher, for_each};
 
 use crate::error::Error;
 use crate::known::{Identity, Known};
@@ -33,7 +33,7 @@ pub struct Store {
 }
 
 /// Beside the directory.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Manifest {
     model_uri: String,
@@ -41,6 +41,15 @@ struct Manifest {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_part: bool,
     files: Vec<Known>,
+}
+
+impl Manifest {
+    /// Of what is written.
+    fn digest(&self) -> serde_json::Result<Digest> {
+        let mut hasher = Hasher::default();
+        serde_json::to_writer(&mut hasher, self)?;
+        Ok(hasher.finish())
+    }
 }
 
 impl Store {
@@ -157,7 +166,8 @@ impl Store {
     /// from it must not lose it.
     fn has(&self, manifest: &Manifest) -> bool {
         let mut files = manifest.files.iter();
-        self.manifest().as_ref() == Some(manifest)
+        let there = fs::File::open(self.manifest_path()).and_then(Digest::of);
+        there.is_ok_and(|there| manifest.digest().is_ok_and(|ours| ours == there))
             && files.all(|known| known.is_in(&self.directory.join(&known.file.path)))
     }
 
@@ -184,7 +194,8 @@ impl Store {
     }
 
     fn manifest(&self) -> Option<Manifest> {
-        serde_json::from_slice(&fs::read(self.manifest_path()).ok()?).ok()
+        let file = fs::File::open(self.manifest_path()).ok()?;
+        serde_json::from_reader(io::BufReader::new(file)).ok()
     }
 
     fn manifest_path(&self) -> PathBuf {

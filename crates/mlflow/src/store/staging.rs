@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
-use crate::known::{Identity, Known};
+use crate::known::{ByPath, Identity, Known};
 
 use super::journal::{Journal, Left, left};
 
@@ -79,7 +79,7 @@ impl Staging {
 
     /// A file that an earlier process brought whole. It is had once.
     pub(crate) fn whole(&self, path: &str) -> Option<Known> {
-        self.left().whole.remove(path)
+        self.left().whole.take(path).map(|ByPath(known)| *known)
     }
 
     /// What the store called the content that an earlier process began to bring.

@@ -46,7 +46,7 @@ impl Case {
         let told = Told { bytes: &|_| (), file: &|| () };
         let (source, staging) = (&source, &staging);
         let download = Download { source, staging, cached: None, jobs: 2, told };
-        let files = download.run(&entries, &identity()).unwrap();
+        let files = download.run(entries.clone(), &identity()).unwrap();
         self.store.keep(staging, "models:/x/1", files).unwrap();
         entries
     }
