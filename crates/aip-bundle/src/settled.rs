@@ -49,7 +49,7 @@ impl Settled {
         }
 
         settings::bucket(args.bucket.clone(), &mut spec.bucket)?;
-        settings::ROUTE.resolve(args.route.clone(), &mut spec.route, None)?;
+        settings::route(args.route.clone(), &mut spec.route, None)?;
         let script = &mut spec.prediction_script;
         settings::PREDICTION_SCRIPT.resolve(args.prediction_script.clone(), script, None)?;
         settings::SETUP_FILE.resolve(args.setup_file.clone(), &mut spec.setup_file, None)?;

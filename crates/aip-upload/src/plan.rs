@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use deployment::names::{is_inner_path, is_object};
 use deployment::{Deployment, File, Object, Upload};
 use gcp::storage::{GsUri, GsUriError, Insert, Rewrite};
 use stage::Failure;
@@ -160,29 +161,33 @@ fn parse(uri: &str) -> Result<GsUri, Failure> {
     uri.parse().map_err(|error: GsUriError| Failure::usage(error.to_string()))
 }
 
-/// The document may have been edited, so its paths are not trusted.
-fn item(directory: &str, file: &File, bucket: &str, name: String) -> Result<Item, Failure> {
-    use std::path::Component;
-
-    let inside =
-        Path::new(&file.path).components().all(|part| matches!(part, Component::Normal(_)));
-    if !inside || file.path.is_empty() {
-        return Err(Failure::input(format!("the path '{}' leaves its directory", file.path)));
+/// The document may have been edited, so its paths are not trusted. They are
+/// compared as they are spelt: what a file system takes for one path are several
+/// names of objects.
+pub(crate) fn below(directory: &str, path: &str) -> Result<PathBuf, Failure> {
+    if !is_inner_path(path) {
+        let message = format!("the path '{}' leaves its directory", path.escape_debug());
+        return Err(Failure::input(message)
+            .hint("paths in a document are relative, without '.', '..' and empty parts"));
     }
-    Ok(Item {
-        source: source(directory, file)?,
-        bucket: bucket.into(),
-        name,
-        size: file.size,
-        crc32c: file.crc32c.clone(),
-    })
+    Ok(Path::new(directory).join(path))
+}
+
+fn item(directory: &str, file: &File, bucket: &str, name: String) -> Result<Item, Failure> {
+    let source = source(below(directory, &file.path)?, file)?;
+    if !is_object(&name) {
+        let message = format!("'{}' cannot be the name of an object", name.escape_debug());
+        return Err(Failure::input(message).hint(
+            "Cloud Storage takes up to 1,024 bytes without line breaks; rename the file, or \
+             choose a shorter --route",
+        ));
+    }
+    Ok(Item { source, bucket: bucket.into(), name, size: file.size, crc32c: file.crc32c.clone() })
 }
 
 /// A file that was left where it lies has an address instead of a directory.
-fn source(directory: &str, file: &File) -> Result<Source, Failure> {
-    let Some(uri) = &file.uri else {
-        return Ok(Source::File(Path::new(directory).join(&file.path)));
-    };
+fn source(path: PathBuf, file: &File) -> Result<Source, Failure> {
+    let Some(uri) = &file.uri else { return Ok(Source::File(path)) };
     let uri: Option<GsUri> = uri.parse().ok().filter(|_| !file.crc32c.is_empty());
     let uri = uri.ok_or_else(|| {
         Failure::input(format!("the model's file '{}' is not on this machine", file.path))
@@ -198,11 +203,30 @@ mod tests {
     #[test]
     fn paths_stay_below_their_directory() {
         let file = |path: &str| File { path: path.into(), ..File::default() };
-        for bad in ["../x", "/etc/passwd", "a/../../b", "", "."] {
-            assert!(item("/d", &file(bad), "b", String::new()).is_err(), "{bad}");
+        let made = |path: &str| item("/d", &file(path), "b", format!("r/v1/model/{path}"));
+        for bad in ["../x", "/etc/passwd", "a/../../b", "", ".", "a//b", "a/./b", "a/", "a\nb"] {
+            assert!(made(bad).is_err(), "{bad:?}");
         }
-        assert!(item("/d", &file("a/b c/é"), "b", String::new()).is_ok());
+        assert!(made(&"a/".repeat(600)).is_err() && made(&"é".repeat(510)).is_err());
+        assert!(made("a/b c/é").is_ok());
     }
+
+    proptest::proptest! {
+        /// What is taken is one file below the directory and one name, each of
+        /// which tells the other.
+        #[test]
+        fn a_path_is_a_name(path in "[a./\\\\\0\r\né ]{0,12}") {
+            let file = File { path: path.clone(), ..File::default() };
+            let Ok(item) = item("/d", &file, "b", format!("r/{path}")) else { return Ok(()) };
+            let Source::File(found) = &item.source else { unreachable!() };
+            let again: PathBuf = found.components().collect();
+            proptest::prop_assert_eq!(again.to_string_lossy(), format!("/d/{path}"));
+            let steps = path.split('/').map(std::ffi::OsStr::new);
+            proptest::prop_assert!(found.iter().skip(2).eq(steps), "{:?}", path);
+            proptest::prop_assert!(!item.name.contains(['\0', '\r', '\n']));
+        }
+    }
+
     #[test]
     fn what_was_left_in_the_cloud_is_copied_there() {
         let file = |uri: &str, crc32c: &str| File {
@@ -212,10 +236,10 @@ mod tests {
             generation: Some(7),
             ..File::default()
         };
-        let found = source("/d", &file("gs://b/a/x", "AAAAAA==")).unwrap();
+        let found = source("/d/x".into(), &file("gs://b/a/x", "AAAAAA==")).unwrap();
         assert!(matches!(found, Source::Object { uri, generation: Some(7) } if uri.name == "a/x"));
         for (uri, crc32c) in [("gs://b/a/x", ""), ("s3://b/x", "AAAAAA==")] {
-            assert!(source("/d", &file(uri, crc32c)).is_err(), "{uri}");
+            assert!(source("/d/x".into(), &file(uri, crc32c)).is_err(), "{uri}");
         }
     }
 }

@@ -63,7 +63,7 @@ fn plan(args: &Args, document: &mut Deployment) -> Result<Option<Plan>, Failure>
     if settings::bucket(args.bucket.clone(), &mut spec.bucket)?.is_none() {
         return if needed { Err(settings::BUCKET.missing()) } else { Ok(None) };
     }
-    settings::ROUTE.resolve(args.route.clone(), &mut spec.route, None)?;
+    settings::route(args.route.clone(), &mut spec.route, None)?;
     Plan::make(document).map(Some)
 }
 

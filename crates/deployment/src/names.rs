@@ -44,6 +44,29 @@ pub fn is_bucket(name: &str) -> bool {
         && (3..=if name.contains('.') { 222 } else { 63 }).contains(&name.len())
 }
 
+/// Whether a path is below a directory and spelt the only way there is, so that
+/// it can be part of an object's name as it stands.
+pub fn is_inner_path(path: &str) -> bool {
+    !path.contains('\0') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+/// Names of objects in Cloud Storage; dots that lead elsewhere are legal there,
+/// but no tool that treats names as paths finds them again.
+pub fn is_object(name: &str) -> bool {
+    is_inner_path(name)
+        && !name.contains(['\r', '\n'])
+        && name.len() <= 1024
+        && !name.starts_with(".well-known/acme-challenge/")
+}
+
+/// A prefix for names of objects, with any number of slashes between its parts
+/// and at its ends. No control characters, and none of those that gcloud takes
+/// for patterns and generations.
+pub fn is_route(route: &str) -> bool {
+    route.split('/').all(|part| part != "." && part != "..")
+        && !route.contains(|c: char| c.is_control() || "#[]*?".contains(c))
+}
+
 /// The text in the form that a label's value allows: lower case, digits,
 /// `_` and `-`, at most 63.
 pub fn label_value(text: &str) -> String {
@@ -87,6 +110,24 @@ mod tests {
         }
         for name in ["", "ab", "Models", "a/b", "../x", "-ab", "gs://x", &"a".repeat(64)] {
             assert!(!is_bucket(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn objects_and_routes() {
+        for name in ["a", "a b/é", "a/..b", &"a".repeat(1024)] {
+            assert!(is_object(name), "{name}");
+        }
+        for name in ["a//b", "a/./b", "../a", "a/", "/a", "a\nb", "a\rb", "a\0", &"é".repeat(513)]
+        {
+            assert!(!is_object(name), "{name}");
+        }
+        assert!(!is_object(".well-known/acme-challenge/x"));
+        for route in ["iris", "/models//iris/", "a b/é.v2"] {
+            assert!(is_route(route), "{route}");
+        }
+        for route in ["..", "../x", "a/./b", "a/..", "a\nb", "a*", "a#1", "a[b]", "a?"] {
+            assert!(!is_route(route), "{route}");
         }
     }
 

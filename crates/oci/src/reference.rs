@@ -181,6 +181,18 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// What is taken stays the same when it is shown, and no part of it
+        /// leaves its place in an address.
+        #[test]
+        fn shown_as_it_was_meant(text in "([a-c.]{1,4}(:[0-9]{1,5})?/)?[a-cA._/-]{1,10}(:[a-c.-]{0,3})?[@%?# ]?") {
+            let Ok(reference) = text.parse::<Reference>() else { return Ok(()) };
+            proptest::prop_assert_eq!(&parsed(&reference.to_string()), &reference);
+            let url: url::Url = format!("{}/v2/{}/", reference.root(), reference.repository).parse()?;
+            proptest::prop_assert_eq!(url.path(), format!("/v2/{}/", reference.repository));
+        }
+    }
+
     #[test]
     fn what_is_no_name() {
         for bad in [

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use deployment::names::is_bucket;
+use deployment::names::{is_bucket, is_route};
 
 use crate::failure::Failure;
 
@@ -80,6 +80,27 @@ pub fn bucket(flag: Option<String>, field: &mut Option<String>) -> Result<Option
     }
     *field = Some(name.to_owned());
     Ok(field.clone())
+}
+
+/// The prefix in the bucket.
+pub fn route(
+    flag: Option<String>,
+    field: &mut Option<String>,
+    default: Option<String>,
+) -> Result<Option<String>, Failure> {
+    let Some(text) = ROUTE.resolve(flag, field, default)? else { return Ok(None) };
+    if text.chars().all(|c| c == '/') {
+        // The whole bucket is no route.
+        return Err(ROUTE.missing());
+    }
+    if !is_route(&text) {
+        let shown = text.escape_debug();
+        return Err(Failure::usage(format!("'{shown}' is not a prefix for names of objects"))
+            .hint(
+                "no part may be '.' or '..', no character one of '#[]*?' or a control character",
+            ));
+    }
+    Ok(Some(text))
 }
 
 impl Setting {
@@ -170,6 +191,15 @@ mod tests {
         assert_eq!(resolve(None, None, &env).unwrap(), "article");
         assert_eq!(resolve(None, None, &env[..1]).unwrap(), "ecosystem");
         assert_eq!(resolve(None, None, &[("project_id", "")]).unwrap(), "default");
+    }
+
+    #[test]
+    fn a_route_leads_nowhere_else() {
+        let given = |text: &str| route(Some(text.into()), &mut None, None);
+        assert_eq!(given("/models/iris/").unwrap().unwrap(), "/models/iris/");
+        for bad in ["../x", "a/../b", ".", "", "//", "a\rb", "a*"] {
+            assert!(given(bad).unwrap_err().is(deployment::Kind::Usage), "{bad:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod place;
 mod push;
 mod refusal;
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -17,7 +17,7 @@ use gcp::storage::Storage;
 use oci::{Archive, Reference};
 use stage::{Failure, Process};
 
-use crate::plan::Plan;
+use crate::plan::{Plan, below};
 use crate::send::There;
 use build::CloudBuild;
 
@@ -190,13 +190,4 @@ fn bucket(plan: Option<&Plan>) -> Result<&Plan, Failure> {
 
 fn no_bucket() -> Failure {
     stage::settings::BUCKET.missing()
-}
-
-/// The document may have been edited, so its paths are not trusted.
-fn below(directory: &str, path: &str) -> Result<PathBuf, Failure> {
-    let inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-    if !inside || path.is_empty() {
-        return Err(Failure::input(format!("the path '{path}' leaves its directory")));
-    }
-    Ok(Path::new(directory).join(path))
 }

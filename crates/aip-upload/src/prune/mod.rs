@@ -97,11 +97,10 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
     let bucket = bucket.ok_or_else(|| settings::BUCKET.missing())?;
     settings::MODEL.resolve(args.place.model.clone(), &mut spec.model, None)?;
     let default = spec.model.clone();
-    let route = settings::ROUTE.resolve(args.route.clone(), &mut spec.route, default)?;
+    let route = settings::route(args.route.clone(), &mut spec.route, default)?;
     let route = route.unwrap_or_default();
     let parts: Vec<_> = route.split('/').filter(|part| !part.is_empty()).collect();
     if parts.is_empty() {
-        // The whole bucket is no route.
         return Err(settings::ROUTE.missing());
     }
     let credentials = Arc::new(Credentials::new(args.place.access_token_file.clone()));

@@ -61,4 +61,22 @@ mod tests {
         assert_eq!("gs://b".parse::<GsUri>().unwrap().name, "");
         assert!("s3://b/x".parse::<GsUri>().is_err() && "gs:///x".parse::<GsUri>().is_err());
     }
+
+    proptest::proptest! {
+        /// What is taken is shown as it was written, and no name changes the
+        /// address that it is part of.
+        #[test]
+        fn nothing_is_lost(text in "(gs://)?[a/.:#?%é\r\n ]{0,12}") {
+            if let Ok(uri) = text.parse::<GsUri>() {
+                let shown = uri.to_string();
+                proptest::prop_assert_eq!(shown.trim_end_matches('/'), text.trim_end_matches('/'));
+                proptest::prop_assert_eq!(&shown.parse::<GsUri>().unwrap(), &uri);
+                proptest::prop_assert!(!uri.bucket.is_empty() && !uri.bucket.contains('/'));
+            }
+            let segment = segment(&text).to_string();
+            proptest::prop_assert!(segment.bytes().all(|b| b.is_ascii_graphic() && !b"/?#".contains(&b)));
+            let decoded = percent_encoding::percent_decode_str(&segment).decode_utf8().unwrap();
+            proptest::prop_assert_eq!(decoded, text);
+        }
+    }
 }
