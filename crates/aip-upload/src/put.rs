@@ -28,7 +28,9 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
     let image = Job::new(&args.image, &mut document, credentials.clone(), jobs)?;
     document.forget_results(STAGE);
     let storage = args.headers.storage(credentials)?;
-    let before = document.stages.upload.take().unwrap_or_default();
+    let mut before = document.stages.upload.take().unwrap_or_default();
+    // Of a hundred thousand objects hardly any has a note.
+    before.objects.retain(|object| !object.extra.is_empty());
     let (mut upload, image) = if document.spec.dry_run {
         let image = image.map(|job| job.dry(process, plan.as_ref())).transpose()?;
         (plan.map(|plan| dry(process, &storage, &plan)), image)
@@ -133,8 +135,7 @@ fn warn(document: &mut Deployment, message: &str, hint: Option<String>) {
 
 /// What someone noted at an object stays with it.
 fn with_their_extra(mut objects: Vec<Object>, before: &[Object]) -> Vec<Object> {
-    let noted = before.iter().filter(|object| !object.extra.is_empty());
-    let noted: HashMap<_, _> = noted.map(|object| (&object.uri, &object.extra)).collect();
+    let noted: HashMap<_, _> = before.iter().map(|object| (&object.uri, &object.extra)).collect();
     for object in &mut objects {
         if let Some(extra) = noted.get(&object.uri) {
             object.extra.clone_from(extra);

@@ -133,14 +133,14 @@ impl<'a> Sender<'a> {
                 progress.file_done();
                 debug!("wrote {} (generation {})", item.uri(), object.generation);
             }
-            Ok(object.map(|object| (item.name.clone(), object)))
+            Ok(object.map(|object| (&item.name, object.generation)))
         };
         let written = self.until_one_fails(tasks, jobs, send);
         composite::end(self, &composites, written.as_ref().err());
-        let written: There = written?.into_iter().flatten().collect();
-        let now = |item: &Item| written.get(&item.name).or_else(|| self.same(item));
-        let objects =
-            plan.items.iter().map(|item| item.object(now(item).map(|object| object.generation)));
+        let written: HashMap<_, _> = written?.into_iter().flatten().collect();
+        let was = |item: &Item| self.same(item).map(|object| object.generation);
+        let now = |item: &Item| written.get(&item.name).copied().or_else(|| was(item));
+        let objects = plan.items.iter().map(|item| item.object(now(item)));
         let here = different.iter().filter(|item| matches!(item.source, Source::File(_)));
         let count = here.count();
         Ok(Sent {
