@@ -89,7 +89,7 @@ def test_a_changed_file_alone_is_sent_again(pipeline, local):
     pipeline.run(last="upload")
     (local.directory / "factor.txt").write_text("3.0")
     pipeline.env["version_name"] = "v1"
-    document = pipeline.run(last="upload")
+    document = pipeline.run(last="upload", flags={"upload": ("--overwrite",)})
     objects = document["stages"]["upload"]["objects"]
     assert 1 <= document["stages"]["upload"]["notes"]["objectsSent"] < len(objects)
 
@@ -107,7 +107,7 @@ def test_replace(pipeline, outcome, local):
     pipeline.run()
     pipeline.run("--version-name", "v2", first="version", flags={"version": ("--version-name", "v2")})
     (local.directory / "factor.txt").write_text("10.0")
-    pipeline.run(last="model")
+    pipeline.run(last="model", flags={"upload": ("--overwrite",)})
     done = outcome("aip-version", "create", stdin=pipeline.documents["model"], env=pipeline.env)
     assert (done.status, done.stdout) == (4, "") and "--replace" in done.stderr
 

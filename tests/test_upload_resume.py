@@ -19,7 +19,7 @@ QUANTUM = 256 << 10
 
 
 class Upload:
-    """One large file that is not there yet, and the tool that sends it."""
+    """One large file that is not there yet, beside what is, and the tool that sends it."""
 
     def __init__(self, outcome, emulator, local, env):
         self.emulator, self.outcome, self.base_env = emulator, outcome, env
@@ -38,7 +38,7 @@ class Upload:
 
     def start(self, *args):
         process = subprocess.Popen(
-            [tool("aip-upload"), *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [tool("aip-upload"), "--overwrite", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env=self.base_env | self.env, text=True,
         )
         process.stdin.write(self.pipeline.documents["bundle"])
@@ -48,11 +48,15 @@ class Upload:
 
     def finish(self, *args):
         """Runs it to its end; the document."""
-        done = self.outcome(
-            "aip-upload", *args, stdin=self.pipeline.documents["bundle"], env=self.env
-        )
+        done = self.run(*args)
         assert done.status == 0, done.stderr
         return json.loads(done.stdout), done
+
+    def run(self, *args):
+        return self.outcome(
+            "aip-upload", "--overwrite", *args,
+            stdin=self.pipeline.documents["bundle"], env=self.env,
+        )
 
     def content(self):
         """What is live, or nothing."""
@@ -150,7 +154,7 @@ def test_a_file_that_changed_goes_nowhere(upload, snapshot):
     data[5] ^= 1
     upload.sent.unlink()
     upload.sent.write_bytes(data)
-    failed = upload.outcome("aip-upload", stdin=upload.pipeline.documents["bundle"], env=upload.env)
+    failed = upload.run()
     assert (failed.status, failed.stdout) == (1, "")
     assert failed.text() == snapshot
     assert upload.content() is None
@@ -202,7 +206,7 @@ def test_more_than_was_sent_is_an_abort(upload):
     note = killed(upload)
     known = json.loads(note.read_text())
     note.write_text(json.dumps(known | {"bound": 1, "offset": 0, "prefix": "AAAAAA=="}))
-    failed = upload.outcome("aip-upload", stdin=upload.pipeline.documents["bundle"], env=upload.env)
+    failed = upload.run()
     assert failed.status == 1 and "of which 1 were sent at most" in failed.stderr
     upload.finish()
 
@@ -228,7 +232,7 @@ BREAK = "return-reset-connection-after-16384K"
 @pytest.mark.parametrize(
     "faults",
     [
-        ["return-broken-stream-after-10B", "return-503"],
+        ["return-503", "return-broken-stream-after-10B", "return-503"],
         ["return-broken-stream-final-chunk-after-0B", "return-reset-connection"],
         [BREAK, "return-503", "return-429"],
         [BREAK, "return-404", "return-503"],
@@ -248,12 +252,10 @@ def test_what_fails_for_good_is_told_at_once(upload):
     """And not when the large file has been sent."""
     (upload.file.parent / "small.bin").write_bytes(b"small")
     upload.bundle()
-    arm(upload.emulator, ["stall-for-0s", "return-403"])
+    # The mark's, the large file's, and the small one's.
+    arm(upload.emulator, ["stall-for-0s", "stall-for-0s", "return-403"])
     begun = time.monotonic()
-    failed = upload.outcome(
-        "aip-upload", "--limit-rate", "4M", stdin=upload.pipeline.documents["bundle"],
-        env=upload.env,
-    )
+    failed = upload.run("--limit-rate", "4M")
     assert time.monotonic() - begun < 6, "at this rate, the large file takes twelve seconds"
     assert (failed.status, failed.stdout) == (4, "")
     assert "small.bin" in failed.stderr and "403" in failed.stderr, failed.stderr
@@ -264,8 +266,6 @@ def test_what_fails_for_good_is_told_at_once(upload):
 
 def test_trouble_without_end_is_not_success(upload):
     arm(upload.emulator, [BREAK] + ["return-503"] * 20)
-    failed = upload.outcome(
-        "aip-upload", stdin=upload.pipeline.documents["bundle"], env=upload.env
-    )
+    failed = upload.run()
     assert (failed.status, failed.stdout) == (5, "")
     assert upload.content() is None and upload.notes()

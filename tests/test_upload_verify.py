@@ -46,7 +46,7 @@ def test_all_that_can_differ(uploaded, outcome, emulator, snapshot):
     assert (done.status, done.stdout) == (1, "")
     assert shown(done, uploaded) == snapshot
     mended = outcome(
-        "aip-upload", "--delete-extra", stdin=uploaded.documents["upload"], env=uploaded.env
+        "aip-upload", "--overwrite", "--delete-extra", stdin=uploaded.documents["upload"], env=uploaded.env
     )
     assert mended.status == 0, mended.stderr
     assert verify(uploaded, outcome).status == 0

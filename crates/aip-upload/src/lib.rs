@@ -1,6 +1,7 @@
 //! aip-upload: the bundle and the model's files into the bucket, the image into
 //! its registry.
 
+mod claim;
 mod composite;
 mod image;
 mod plan;
@@ -28,7 +29,8 @@ use reach::Headers;
 /// Reads a Deployment on stdin and writes it on stdout with `stages.upload`
 /// filled in. What is in the bucket already, with the same content, is not sent
 /// again. Every write names the generation it replaces and the CRC-32C it must
-/// have, so that nobody's work is overwritten and no broken file goes live.
+/// have, so that nobody's work is overwritten and no broken file goes live. Where
+/// something else was uploaded under the version's name, it is refused.
 ///
 /// For Vertex AI, the image is pushed from the bundle's layout, layer by layer
 /// and only what the registry lacks, or built by Cloud Build; it is known by its
@@ -56,6 +58,12 @@ pub struct Args {
     /// model's name [env: production_route]
     #[arg(long, value_name = "PREFIX")]
     route: Option<String>,
+
+    /// Write over another upload under this version's name that is whole, and that
+    /// a version may be made of; without this, it is refused before anything is
+    /// sent. What an upload that broke off has left needs no leave
+    #[arg(long)]
+    overwrite: bool,
 
     /// Remove objects below the model's prefix that are not part of it; without
     /// this, they are an error, for the service would serve them as well

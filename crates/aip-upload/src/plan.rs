@@ -1,11 +1,15 @@
 //! Which file becomes which object.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use deployment::names::{is_inner_path, is_object};
 use deployment::{Deployment, File, Object, Upload};
-use gcp::storage::{GsUri, GsUriError, Insert, Rewrite};
+use gcp::storage::{GsUri, GsUriError, Insert, ObjectMeta, Rewrite};
 use stage::Failure;
+
+use crate::claim;
+use crate::send::There;
 
 /// Where an object's content comes from.
 #[derive(Debug)]
@@ -31,6 +35,11 @@ pub(crate) struct Item {
 impl Item {
     pub(crate) fn uri(&self) -> String {
         format!("gs://{}/{}", self.bucket, self.name)
+    }
+
+    /// The object that is there, if it has this content.
+    pub(crate) fn is_in<'a>(&self, there: &'a There) -> Option<&'a ObjectMeta> {
+        there.get(&self.name).filter(|object| object.holds(self.size, &self.crc32c))
     }
 
     /// The bytes that must go over the line for it.
@@ -144,6 +153,34 @@ impl Plan {
         Ok(())
     }
 
+    /// What all of it together is known by.
+    pub(crate) fn digest(&self) -> String {
+        claim::digest(self.items.iter().map(|item| (&*item.name, item.size, &*item.crc32c)))
+    }
+
+    /// Whether an upload to this place may have written it, as one of its files.
+    pub(crate) fn is_content(&self, name: &str) -> bool {
+        let is_package = |rest: &str| rest.ends_with(".tar.gz") && !rest.contains('/');
+        name.starts_with(&self.model_prefix)
+            || name.strip_prefix(&self.prefix).is_some_and(is_package)
+    }
+
+    /// Objects among the model's that are not the model's, by name: left from
+    /// another upload under the same name, they would be served with it.
+    pub(crate) fn extra<'a>(&self, there: &'a There) -> Vec<&'a ObjectMeta> {
+        let planned: HashSet<_> = self.items.iter().map(|item| item.name.as_str()).collect();
+        let among = there.values().filter(|object| object.name.starts_with(&self.model_prefix));
+        let mut extra: Vec<_> =
+            among.filter(|object| !planned.contains(object.name.as_str())).collect();
+        extra.sort_by(|a, b| a.name.cmp(&b.name));
+        extra
+    }
+
+    /// As it is called below the version's place.
+    pub(crate) fn relative<'a>(&self, name: &'a str) -> &'a str {
+        name.strip_prefix(&self.prefix).unwrap_or(name)
+    }
+
     pub(crate) fn prefix(&self) -> String {
         format!("gs://{}/{}", self.bucket, self.prefix)
     }
@@ -194,6 +231,16 @@ fn source(path: PathBuf, file: &File) -> Result<Source, Failure> {
             .hint("fetch the whole model: mlf-fetch without --metadata-only")
     })?;
     Ok(Source::Object { uri, generation: file.generation })
+}
+
+#[cfg(test)]
+impl Plan {
+    pub(crate) fn of(items: Vec<Item>, bucket: &str, prefix: &str) -> Self {
+        let model_prefix = format!("{prefix}model/");
+        let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
+        let (deployment_uri, package_uris) = (String::new(), Vec::new());
+        Self { items, bucket, prefix, model_prefix, deployment_uri, package_uris }
+    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,10 @@ use serde_json::json;
 use stage::{Failure, Output, Process, settings};
 
 use crate::Args;
+use crate::claim::{self, Claim};
 use crate::image::{self, Done, Job};
 use crate::plan::{Plan, Source};
+use crate::send::Sent;
 use crate::{send, state};
 
 const STAGE: &str = "upload";
@@ -32,6 +34,10 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
     // Of a hundred thousand objects hardly any has a note.
     before.objects.retain(|object| !object.extra.is_empty());
     let (mut upload, image) = if document.spec.dry_run {
+        let storage = storage.asking_once();
+        if let Some(plan) = &plan {
+            look(args, &storage, plan)?;
+        }
         let image = image.map(|job| job.dry(process, plan.as_ref())).transpose()?;
         (plan.map(|plan| dry(process, &storage, &plan)), image)
     } else {
@@ -95,8 +101,11 @@ impl Put<'_> {
         )?;
         plan.check()?;
         let there = send::listed(storage, plan)?;
-        send::extra(storage, plan, &there, args.delete_extra)?;
+        claim::check(plan, &there, args.overwrite)?;
+        let extra = send::extra(plan, &there, args.delete_extra)?;
         let image = image.map(|job| job.run(process, Some((storage, plan, &there)))).transpose()?;
+        let claim = Claim::take(storage, plan, &there)?;
+        send::remove(storage, plan, &extra)?;
         let journal = state.and_then(|state| state::journal(state, &plan.prefix()));
         let sender = send::Sender {
             process,
@@ -110,19 +119,24 @@ impl Put<'_> {
         if let Some(journal) = journal {
             journal.close();
         }
-        let all = sent.objects.len();
-        info!("{} of {all} objects sent ({} bytes) to '{}'", sent.count, sent.bytes, plan.prefix());
-        if sent.copied > 0 {
-            info!("{} of {all} objects copied within Cloud Storage", sent.copied);
-        }
-        let mut upload = Upload { objects: sent.objects, ..plan.record() };
-        upload.notes.insert("objectsSent".into(), json!(sent.count));
-        upload.notes.insert("bytesSent".into(), json!(sent.bytes));
-        if sent.copied > 0 {
-            upload.notes.insert("objectsCopied".into(), json!(sent.copied));
-        }
-        Ok((Some(upload), image))
+        claim.map(Claim::release).transpose()?;
+        Ok((Some(record(plan, sent)), image))
     }
+}
+
+fn record(plan: &Plan, sent: Sent) -> Upload {
+    let all = sent.objects.len();
+    info!("{} of {all} objects sent ({} bytes) to '{}'", sent.count, sent.bytes, plan.prefix());
+    if sent.copied > 0 {
+        info!("{} of {all} objects copied within Cloud Storage", sent.copied);
+    }
+    let mut upload = Upload { objects: sent.objects, ..plan.record() };
+    upload.notes.insert("objectsSent".into(), json!(sent.count));
+    upload.notes.insert("bytesSent".into(), json!(sent.bytes));
+    if sent.copied > 0 {
+        upload.notes.insert("objectsCopied".into(), json!(sent.copied));
+    }
+    upload
 }
 
 fn warn(document: &mut Deployment, message: &str, hint: Option<String>) {
@@ -142,6 +156,23 @@ fn with_their_extra(mut objects: Vec<Object>, before: &[Object]) -> Vec<Object> 
         }
     }
     objects
+}
+
+/// A dry run asks what would refuse the upload, once there is a bundle to compare.
+fn look(args: &Args, storage: &Storage, plan: &Plan) -> Result<(), Failure> {
+    if plan.check().is_err() {
+        return Ok(());
+    }
+    match send::listed(storage, plan) {
+        Ok(there) => {
+            claim::check(plan, &there, args.overwrite)?;
+            send::extra(plan, &there, args.delete_extra).map(drop)
+        }
+        Err(failure) => {
+            info!("what lies at '{}' is not known: {failure}", plan.prefix());
+            Ok(())
+        }
+    }
 }
 
 fn dry(process: &Process, storage: &Storage, plan: &Plan) -> Upload {

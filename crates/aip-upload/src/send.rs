@@ -41,35 +41,31 @@ pub(crate) fn listed(storage: &Storage, plan: &Plan) -> Result<There, Failure> {
     Ok(objects.into_iter().map(|object| (object.name.clone(), object)).collect())
 }
 
-/// Objects among the model's that are not the model's: left from another upload
-/// under the same name, they would be served with it.
-pub(crate) fn extra(
-    storage: &Storage,
+/// What must go before the model is all that lies at its place, if it may.
+pub(crate) fn extra<'a>(
     plan: &Plan,
-    there: &There,
+    there: &'a There,
     delete: bool,
-) -> Result<(), Failure> {
-    let planned: std::collections::HashSet<_> =
-        plan.items.iter().map(|item| item.name.as_str()).collect();
-    let mut extra: Vec<_> = there
-        .values()
-        .filter(|object| object.name.starts_with(&plan.model_prefix))
-        .filter(|object| !planned.contains(object.name.as_str()))
-        .collect();
-    extra.sort_by(|a, b| a.name.cmp(&b.name));
-    let Some(first) = extra.first() else { return Ok(()) };
-    if !delete {
-        let message = format!(
-            "'gs://{}/{}' holds {} objects that are not part of the model, such as '{}'",
-            plan.bucket,
-            plan.model_prefix,
-            extra.len(),
-            first.name
-        );
-        return Err(Failure::failed(message)
-            .hint("remove them with --delete-extra, or choose another --route or version name"));
+) -> Result<Vec<&'a ObjectMeta>, Failure> {
+    let extra = plan.extra(there);
+    match extra.first() {
+        Some(first) if !delete => {
+            let message = format!(
+                "'gs://{}/{}' holds {} objects that are not part of the model, such as '{}'",
+                plan.bucket,
+                plan.model_prefix,
+                extra.len(),
+                first.name
+            );
+            Err(Failure::failed(message)
+                .hint("remove them with --delete-extra, or choose another --route or version name"))
+        }
+        _ => Ok(extra),
     }
-    for object in &extra {
+}
+
+pub(crate) fn remove(storage: &Storage, plan: &Plan, extra: &[&ObjectMeta]) -> Result<(), Failure> {
+    for object in extra {
         storage.delete(&plan.bucket, object)?;
         info!("removed gs://{}/{}", plan.bucket, object.name);
     }
@@ -171,7 +167,7 @@ impl<'a> Sender<'a> {
 
     /// The object that is there, if it has this content.
     fn same(&self, item: &Item) -> Option<&'a ObjectMeta> {
-        self.there.get(&item.name).filter(|object| object.holds(item.size, &item.crc32c))
+        item.is_in(self.there)
     }
 
     /// The generation that is there, or 0.

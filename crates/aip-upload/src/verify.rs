@@ -98,7 +98,9 @@ fn failure(subject: &str, found: &[String]) -> Failure {
     if found.len() > SHOWN {
         failure = failure.because(format!("and {} more", found.len() - SHOWN));
     }
-    failure.hint("bring it back: aip-upload, with --delete-extra where something is too much")
+    failure.hint(
+        "bring it back: aip-upload --overwrite, with --delete-extra where something is too much",
+    )
 }
 
 impl Expected {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! ROUTE/VERSION/model/…           one version's folder
-//! ROUTE/VERSION/NAME.tar.gz       its package, or the context of its build
+//! ROUTE/VERSION/NAME.tar.gz       its package
+//! ROUTE/VERSION/.upload           the mark of an upload that is under way
 //! ROUTE/VERSION/.parts/KEY/…      parts of an upload that broke off
 //! ```
 
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use gcp::storage::ObjectMeta;
+
+use crate::claim::MARK;
 
 /// Objects that go or stay together.
 #[derive(Debug)]
@@ -57,7 +60,9 @@ fn folder(route: &str, name: &str) -> Option<(String, bool)> {
     if let Some((key, _)) = rest.strip_prefix(".parts/").and_then(|rest| rest.split_once('/')) {
         return Some((format!("{route}{version}/.parts/{key}/"), true));
     }
-    let is_ours = rest.starts_with("model/") || (rest.ends_with(".tar.gz") && !rest.contains('/'));
+    let is_ours = rest == MARK
+        || rest.starts_with("model/")
+        || (rest.ends_with(".tar.gz") && !rest.contains('/'));
     is_ours.then(|| (format!("{route}{version}/"), false))
 }
 
@@ -74,6 +79,7 @@ mod tests {
     fn what_is_ours() {
         assert_eq!(place("a/iris/v1/model/MLmodel").unwrap(), "a/iris/v1/");
         assert_eq!(place("a/iris/v1/iris-0.1.tar.gz").unwrap(), "a/iris/v1/");
+        assert_eq!(place("a/iris/v1/.upload").unwrap(), "a/iris/v1/");
         assert_eq!(place("a/iris/v1/.parts/k/00").unwrap(), "a/iris/v1/.parts/k/!");
         for other in [
             "a/iris/v1/notes.txt",

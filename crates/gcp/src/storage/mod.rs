@@ -75,6 +75,13 @@ impl Storage {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
+    /// The same, for what may as well stay unknown.
+    #[must_use]
+    pub fn asking_once(mut self) -> Self {
+        self.policy.retries = 0;
+        self
+    }
+
     /// The objects whose names begin with `prefix`, all pages.
     pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectMeta>, Error> {
         self.list_with(bucket, prefix, "items(name,size,crc32c,generation),nextPageToken")
@@ -123,11 +130,17 @@ impl Storage {
 
     /// Removes this generation; one that is gone already is as good as removed.
     pub fn delete(&self, bucket: &str, object: &ObjectMeta) -> Result<(), Error> {
+        self.remove(bucket, object).map(drop)
+    }
+
+    /// The same for who wants to know whether it was there. An answer that was lost
+    /// makes it seem gone already.
+    pub fn remove(&self, bucket: &str, object: &ObjectMeta) -> Result<bool, Error> {
         let url = self.object_url(bucket, &object.name);
         let generation = object.generation.to_string();
         match self.empty("DELETE", &url, &[("ifGenerationMatch", &generation)]) {
-            Err(error) if error.status() == Some(404) => Ok(()),
-            done => done,
+            Err(error) if error.status() == Some(404) => Ok(false),
+            done => done.map(|()| true),
         }
     }
 

@@ -45,6 +45,7 @@ def create(
         with run.resumable():
             found = listing.versions_or_none(wanted)
         check_new(wanted, document, endpoint, found)
+        take_place(wanted, str(document["spec"]["version"]), [one["name"] for one in found])
     return answer(name, run, endpoint)
 
 
@@ -65,10 +66,12 @@ def update(
         if name not in versions:
             raise absent(f"version '{name}' of '{endpoint}'")
         wanted.flags.setdefault("replace", True)
+        follow_replace(wanted)
     else:
         if not versions and not listing.exists(wanted):
             raise absent(f"'{name}'")
         wanted.spec.setdefault("version", free(versions))
+        take_place(wanted, wanted.spec["version"], versions)
         make_live(wanted)
     return answer(name, Run(wanted, directory(wanted)), endpoint)
 
@@ -87,7 +90,21 @@ def read(
     )
     stages.check(wanted)
     models.resolve(wanted, os.environ)
+    follow_replace(wanted)
     return wanted
+
+
+def follow_replace(wanted: Settings) -> None:
+    """Who replaces a version replaces what it was made of."""
+    if wanted.flags.get("replace"):
+        wanted.flags.setdefault("overwrite", True)
+
+
+def take_place(wanted: Settings, version: str, versions: list[str]) -> None:
+    """What lies in the bucket under a name that no version has is that of one that
+    was deleted, or never came to be."""
+    if version not in versions:
+        wanted.flags.setdefault("overwrite", True)
 
 
 def directory(wanted: Settings) -> Path:

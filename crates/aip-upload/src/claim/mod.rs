@@ -1,0 +1,129 @@
+//! Who is writing to a version's place.
+//!
+//! ```text
+//! gs://BUCKET/ROUTE/VERSION/.upload    an upload is under way
+//! ```
+//!
+//! It is written before the first file and removed after the last. So what lies
+//! there without it is whole, and may be what a version answers with. Its text
+//! names what is being written by digest; a listing tells size and sum of it, and
+//! no more is needed to know one's own.
+
+mod ground;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use deployment::Kind;
+use gcp::storage::{Insert, ObjectMeta, Storage};
+use log::warn;
+use stage::Failure;
+use transport::Digest;
+
+use crate::plan::Plan;
+use crate::send::{There, listed};
+use ground::{Ground, different, ground, is_own, name, text};
+
+pub(crate) use ground::{check, digest};
+
+pub(crate) const MARK: &str = ".upload";
+
+/// What an upload holds while it writes.
+#[derive(Debug)]
+pub(crate) struct Claim<'a> {
+    storage: &'a Storage,
+    plan: &'a Plan,
+    mark: ObjectMeta,
+}
+
+impl<'a> Claim<'a> {
+    /// Takes the place, also from an upload that broke off, in the state in which
+    /// it was seen. Nothing where there is nothing to be written.
+    pub(crate) fn take(
+        storage: &'a Storage,
+        plan: &'a Plan,
+        there: &There,
+    ) -> Result<Option<Self>, Failure> {
+        let before = there.get(&name(plan));
+        let is_done = different(plan, there).is_empty() && plan.extra(there).is_empty();
+        if is_done && before.is_none() {
+            return Ok(None);
+        }
+        let mark = match before {
+            Some(mark) if is_own(plan, mark) => mark.clone(),
+            _ => write(storage, plan, ground(plan, there), before)?,
+        };
+        // Another may have come and gone between the look and the mark.
+        if before.is_none() && seen(plan, &listed(storage, plan)?) != seen(plan, there) {
+            storage.delete(&plan.bucket, &mark)?;
+            return Err(lost(plan));
+        }
+        Ok(Some(Self { storage, plan, mark }))
+    }
+
+    /// All is written. Whoever took the place meanwhile may have written over it,
+    /// and then nothing has been uploaded.
+    pub(crate) fn release(self) -> Result<(), Failure> {
+        let Self { storage, plan, mark } = self;
+        let is_ours = match storage.remove(&plan.bucket, &mark) {
+            Ok(true) => true,
+            // Another run of the same was done earlier, or somebody else's.
+            Ok(false) => different(plan, &listed(storage, plan)?).is_empty(),
+            Err(error) if error.status() == Some(412) => false,
+            // A bucket that makes objects stay; or a caller who may not remove.
+            Err(error) if error.status() == Some(403) => {
+                let now = storage.get(&plan.bucket, &mark.name)?;
+                let stays = now.is_some_and(|now| now.generation == mark.generation);
+                if stays {
+                    warn!("'gs://{}/{}' stays: {error}", plan.bucket, mark.name);
+                }
+                stays
+            }
+            Err(error) => {
+                let doing = format!("cannot remove 'gs://{}/{}'", plan.bucket, mark.name);
+                return Err(Failure::from(error).context(doing).hint("run the same command again"));
+            }
+        };
+        if is_ours { Ok(()) } else { Err(lost(plan)) }
+    }
+}
+
+fn write(
+    storage: &Storage,
+    plan: &Plan,
+    ground: Ground,
+    before: Option<&ObjectMeta>,
+) -> Result<ObjectMeta, Failure> {
+    let text = text(&plan.digest(), ground);
+    let local =
+        |error: std::io::Error| Failure::failed("cannot write a temporary file").cause(&error);
+    let mut file = tempfile::NamedTempFile::new().map_err(local)?;
+    file.write_all(text.as_bytes()).map_err(local)?;
+    let Digest { size, crc32c, .. } = Digest::of_bytes(text.as_bytes());
+    let insert = Insert {
+        bucket: &plan.bucket,
+        name: &name(plan),
+        content: file.path(),
+        start: 0,
+        size,
+        crc32c: &crc32c,
+        replaces: before.map_or(0, |mark| mark.generation),
+    };
+    storage.insert(&insert, None, &|_| ()).map_err(|error| match error.status() {
+        Some(412) => lost(plan),
+        _ => Failure::from(error).context(format!("cannot write to '{}'", plan.prefix())),
+    })
+}
+
+/// What of it may belong to an upload, in which generation.
+fn seen(plan: &Plan, there: &There) -> BTreeMap<String, u64> {
+    let content = there.values().filter(|object| plan.is_content(&object.name));
+    content.map(|object| (object.name.clone(), object.generation)).collect()
+}
+
+fn lost(plan: &Plan) -> Failure {
+    let message = format!("another upload to '{}' has begun meanwhile", plan.prefix());
+    Failure::new(Kind::Refused, message)
+        .http_status(409)
+        .hint("let only one of them go there; when it has ended, run the same command again")
+}
