@@ -5,7 +5,9 @@ import subprocess
 
 import pytest
 
+from support.pipeline import Pipeline
 from support.places import python
+from test_pipeline import equal
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +46,28 @@ def test_mlf_fetch_reads_it_from_the_bucket(stored, emulator, outcome, tmp_path)
     media = {entry["path"] for entry in asked if "alt=media" in entry["query"]}
     assert len(media) == len(fetched["files"])
     assert {file["path"] for file in fetched["files"]} >= {"MLmodel", "requirements.txt"}
+
+
+@pytest.mark.timeout(600)
+def test_vertex_serves_it_without_a_download(stored, emulator, bucket, unique, outcome, tmp_path):
+    """The image has what the model needs, and not the model: a copy within the
+    service is what the server gets."""
+    env = emulator.env | {
+        "AIP_TARGET": "vertex", "tracking_uri": stored["tracking"], "run_id": stored["run_id"],
+        "tmp_dir": str(tmp_path / "work"), "production_bucket": bucket, "version_name": "v1",
+        "model_name": unique.replace("_", "-"),
+    }
+    pipeline = Pipeline(outcome, env)
+    seen = len(emulator.requests("GET"))
+    document = pipeline.run(last="model")
+    asked = emulator.requests("GET")[seen:]
+    came = {one["path"].rsplit("%2F", 1)[-1] for one in asked if "alt=media" in one["query"]}
+    files = {file["path"]: file for file in document["stages"]["fetch"]["files"]}
+    left = {path for path, file in files.items() if "uri" in file}
+    assert left and not came & left, "of those files no byte came"
+    objects = document["stages"]["upload"]["objects"]
+    there = {one["uri"].split("/model/", 1)[-1]: one["crc32c"] for one in objects}
+    for path in left:
+        assert there[path] == files[path]["crc32c"], path
+    pipeline.run(first="version")
+    assert equal(pipeline.predict(stored["request"])["predictions"], stored["predictions"])

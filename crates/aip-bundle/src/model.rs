@@ -79,6 +79,14 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// The same of one file.
+    pub(crate) fn file_is_here_for(&self, path: &str, what: &'static str) -> Result<(), Error> {
+        match self.files.iter().find(|file| file.path == path && !file.is_here()) {
+            Some(file) => Err(Error::NotHere { path: file.path.clone(), what }),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn has(&self, path: &str) -> bool {
         self.files.iter().any(|file| file.path == path)
     }

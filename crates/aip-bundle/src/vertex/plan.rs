@@ -85,10 +85,17 @@ impl Plan {
             log::debug!("no bucket is set: the model goes into the image");
         }
         if makes && embed_model {
-            bundle.model.is_here_for("an image with the model in it")?;
+            bundle.model.is_here_for(if image.embed_model {
+                "an image with the model in it"
+            } else {
+                "an image with the model in it, as no bucket is set,"
+            })?;
         }
-        if is_prebuilt {
-            bundle.model.is_here_for("the prebuilt container, under another name,")?;
+        if let How::Prebuilt { fit, .. } = &how
+            && fit.must_be_read
+        {
+            let what = "the choice of a prebuilt container, for a model whose columns have names,";
+            bundle.model.file_is_here_for(&fit.file, what)?;
         }
         let work_dir = settings::work_dir(args.work_dir.clone(), &mut spec.work_dir)?;
         let work_dir = std::path::absolute(&work_dir)

@@ -23,6 +23,8 @@ pub(super) struct Fit {
     /// The model's file, and the name that the container looks for.
     pub(super) file: String,
     pub(super) wanted: &'static str,
+    /// Only its content tells whether it picks columns by name, which rows have not.
+    pub(super) must_be_read: bool,
 }
 
 impl Fit {
@@ -93,13 +95,14 @@ fn sklearn(
         against.push(format!("it answers with {method}, the container with predict"));
     }
     let file = text(native, "pickled_model").unwrap_or_default();
+    let must_be_read = has_names(signature);
     if !model.has(file) {
         against.push(format!("its file '{file}' is not there"));
-    } else if takes_names(model, file, signature) {
+    } else if must_be_read && takes_names(model, file) {
         against.push("it picks columns by name, and the container gives it rows".into());
     }
     let wanted = if file.ends_with(".joblib") { "model.joblib" } else { "model.pkl" };
-    Some(Fit { name: name?, file: file.into(), wanted })
+    Some(Fit { name: name?, file: file.into(), wanted, must_be_read })
 }
 
 fn xgboost(
@@ -120,7 +123,7 @@ fn xgboost(
     if has_names(signature) {
         against.push("its columns have names, and the container gives it rows without any".into());
     }
-    Some(Fit { name: name?, file: file.into(), wanted: "model.bst" })
+    Some(Fit { name: name?, file: file.into(), wanted: "model.bst", must_be_read: false })
 }
 
 /// A model that was made with another minor version may answer differently.
@@ -152,11 +155,10 @@ fn has_names(signature: Option<&Signature>) -> bool {
 }
 
 /// What names a ColumnTransformer's columns stands in the pickle.
-fn takes_names(model: &Model, file: &str, signature: Option<&Signature>) -> bool {
+fn takes_names(model: &Model, file: &str) -> bool {
     let transformer = b"ColumnTransformer";
-    has_names(signature)
-        && fs::read(model.directory.join(file))
-            .is_ok_and(|bytes| bytes.windows(transformer.len()).any(|window| window == transformer))
+    fs::read(model.directory.join(file))
+        .is_ok_and(|bytes| bytes.windows(transformer.len()).any(|window| window == transformer))
 }
 
 #[cfg(test)]
@@ -182,7 +184,11 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let model = Model::for_test(scratch.path(), &[("model.pkl", "x"), ("model.ubj", "x")]);
         let found = fit(&fetched(sklearn_flavors("1.5.2", "pickle")), &model, false).unwrap();
-        assert_eq!(found.wanted, "model.pkl");
+        assert_eq!((found.wanted, found.must_be_read), ("model.pkl", false));
+        let mut named = fetched(sklearn_flavors("1.5.2", "pickle"));
+        let inputs = json!([{"name": "a", "type": "double"}]);
+        named.signature = Some(Signature { inputs: Some(inputs), ..Signature::default() });
+        assert!(fit(&named, &model, false).unwrap().must_be_read);
         assert_eq!(
             found.uri("europe-west1"),
             "europe-docker.pkg.dev/vertex-ai/prediction/sklearn-cpu.1-5:latest"

@@ -109,7 +109,10 @@ impl Plan {
         let files = &bundle.model.files;
         let found = files.iter().find(|file| file.path == fit.file && file.path != fit.wanted);
         let Some(found) = found else { return Ok(Vec::new()) };
-        draft.link_model_file(&found.path, fit.wanted)?;
+        // One that was left in Cloud Storage is copied there, under this name as well.
+        if found.is_here() {
+            draft.link_model_file(&found.path, fit.wanted)?;
+        }
         Ok(vec![File { path: fit.wanted.into(), ..found.clone() }])
     }
 
