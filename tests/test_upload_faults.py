@@ -66,9 +66,9 @@ class Upload:
     def run(self, stage, *args):
         return run([tool(stage), *args], env=self.env, cwd=self.directory, stdin=self.document)
 
-    def content(self, method="GET", name="large.bin"):
+    def content(self, method="GET", name="large.bin", below="route%2Fv1%2Fmodel%2F"):
         """What is live, or nothing."""
-        status, found = self.emulator.call(method, f"/storage/v1/b/large/o/route%2Fv1%2Fmodel%2F{name}")
+        status, found = self.emulator.call(method, f"/storage/v1/b/large/o/{below}{name}")
         return found if status == 200 else None
 
     def check(self, done, name="large.bin"):
@@ -82,12 +82,15 @@ class Upload:
     def meet(self, faults, name="large.bin"):
         """How it ends where these are armed, and from where on content was sent."""
         self.content("DELETE", name)
+        # The first request is that of the mark.
+        self.content("DELETE", ".upload", "route%2Fv1%2F")
+        faults = [PASS, *faults]
         shutil.rmtree(self.directory / "kept/state", ignore_errors=True)
         body = {"everyone": True, "instructions": {"storage.objects.insert": faults}}
         _, test = self.emulator.call("POST", "/retry_test", body)
         # A request that stalled is logged when it is over, among others'.
         self.count += 1
-        done = self.run("aip-upload", "--header", f"X-Case: {self.count}")
+        done = self.run("aip-upload", "--overwrite", "--header", f"X-Case: {self.count}")
         _, state = self.emulator.call("GET", f"/retry_test/{test['id']}")
         self.emulator.call("DELETE", f"/retry_test/{test['id']}")
         assert state["completed"], state

@@ -61,10 +61,7 @@ def test_killed_and_run_again(upload, crc32c, args):
 
 def test_a_part_that_fails_leaves_nothing(upload):
     arm(upload.emulator, ["return-403"], "storage.objects.compose")
-    failed = upload.outcome(
-        "aip-upload", "--parallel-composite", stdin=upload.pipeline.documents["bundle"],
-        env=upload.env,
-    )
+    failed = upload.run("--parallel-composite")
     assert (failed.status, failed.stdout) == (4, "")
     assert upload.content() is None
     assert not [name for name in names(upload) if name.startswith(".parts")]

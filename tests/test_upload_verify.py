@@ -84,7 +84,7 @@ def test_a_header_goes_with_every_request_of_every_verb(own_emulator, outcome, l
         assert done.status == 0 and "s3cret" not in done.stderr, done.stderr
     asked = [e for e in own_emulator.requests() if "/storage/v1/" in e["path"]]
     asked = [e for e in asked if e["requestHeaders"].get("user-agent", "").startswith("mlflow-aip")]
-    assert {e["method"] for e in asked} == {"GET", "POST", "PUT"}
+    assert {e["method"] for e in asked} == {"GET", "POST", "PUT", "DELETE"}
     for entry in asked:
         assert entry["requestHeaders"].get("x-goog-user-project") == "acme", entry
 

@@ -192,7 +192,7 @@ impl<'a> Sender<'a> {
     }
 }
 
-fn grant(bucket: &str) -> String {
+pub(crate) fn grant(bucket: &str) -> String {
     format!("grant the caller roles/storage.objectUser on gs://{bucket}")
 }
 

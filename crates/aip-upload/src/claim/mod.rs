@@ -21,7 +21,7 @@ use stage::Failure;
 use transport::Digest;
 
 use crate::plan::Plan;
-use crate::send::{There, listed};
+use crate::send::{There, grant, listed};
 use ground::{Ground, different, ground, is_own, name, text};
 
 pub(crate) use ground::{check, digest};
@@ -111,7 +111,11 @@ fn write(
     };
     storage.insert(&insert, None, &|_| ()).map_err(|error| match error.status() {
         Some(412) => lost(plan),
-        _ => Failure::from(error).context(format!("cannot write to '{}'", plan.prefix())),
+        status => {
+            let doing = format!("cannot write to '{}'", plan.prefix());
+            let failure = Failure::from(error).context(doing);
+            if status == Some(403) { failure.hint(grant(&plan.bucket)) } else { failure }
+        }
     })
 }
 
