@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ureq::Body;
 use ureq::http::header::{CONTENT_RANGE, DATE, ETAG, LAST_MODIFIED};
-use ureq::http::{Response, StatusCode};
+use ureq::http::{HeaderMap, Response, StatusCode};
 
 use crate::source::{Opened, Resume};
 
@@ -37,6 +37,14 @@ pub(super) fn whole(response: Response<Body>) -> Opened {
     }
 }
 
+/// Whether a file is as new as the answer. MLflow copies what lies in a remote
+/// store for each answer: what it calls that copy is over with it.
+pub(super) fn is_copy(headers: &HeaderMap) -> bool {
+    let date = |name| httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok();
+    let (Some(changed), Some(now)) = (date(LAST_MODIFIED), date(DATE)) else { return false };
+    now.duration_since(changed).is_ok_and(|age| age <= Duration::from_secs(1))
+}
+
 /// A connection serves the next request once the answer before was read to its
 /// end: the byte that was asked for. A whole file is not worth it.
 pub(super) fn finish(response: Response<Body>) {
@@ -57,4 +65,23 @@ pub(super) fn validator_of(response: &Response<Body>) -> Option<String> {
     let age = httpdate::parse_http_date(now).ok()?;
     let age = age.duration_since(httpdate::parse_http_date(changed).ok()?).ok()?;
     (age >= Duration::from_secs(60)).then(|| changed.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_as_new_as_the_answer() {
+        let headers = |changed: &str, now: &str| {
+            let changed = (LAST_MODIFIED, format!("Mon, 23 Nov 2026 {changed} GMT"));
+            let now = (DATE, format!("Mon, 23 Nov 2026 {now} GMT"));
+            let pairs = [changed, now].map(|(name, value)| (name, value.parse().unwrap()));
+            HeaderMap::from_iter(pairs)
+        };
+        assert!(is_copy(&headers("07:00:00", "07:00:00")));
+        assert!(is_copy(&headers("07:00:59", "07:01:00")), "a second began in between");
+        assert!(!is_copy(&headers("07:00:00", "07:00:02")));
+        assert!(!is_copy(&HeaderMap::new()));
+    }
 }

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::location::{Location, Proxy, join};
 use crate::resolved::Resolved;
 
-use answer::{finish, opened, validator_of, whole};
+use answer::{finish, is_copy, opened, validator_of, whole};
 use routes::{Missing, Route, is_no_route};
 
 const MAX_DEPTH: usize = 64;
@@ -187,17 +187,27 @@ impl Served<'_> {
         resume: Option<&Resume>,
     ) -> Result<Opened, HttpError> {
         let open = |resume: Option<&Resume>| {
-            let Some((client, url)) = self.url(route, entry) else {
+            let response = if let Some((client, url)) = self.url(route, entry) {
+                client.open(&url, resume.map(|it| (it.offset, it.validator.as_str())))?
+            } else {
                 let range = resume.map(|resume| format!("bytes={}-", resume.offset));
-                return self.open_presigned(entry, range.as_deref());
+                self.open_presigned(entry, range.as_deref())?
             };
-            client.open(&url, resume.map(|resume| (resume.offset, resume.validator.as_str())))
+            let is_copy = route.copies() && is_copy(response.headers());
+            Ok((response, is_copy))
         };
-        match opened(open(resume)?, resume) {
-            Some(opened) => Ok(opened),
+        let (response, is_copy) = open(resume)?;
+        let (mut found, is_copy) = if let Some(found) = opened(response, resume) {
+            (found, is_copy)
+        } else {
             // Another part, or a part of something else.
-            None => open(None).map(whole),
+            let (response, is_copy) = open(None)?;
+            (whole(response), is_copy)
+        };
+        if is_copy {
+            found.validator = None;
         }
+        Ok(found)
     }
 
     fn refused(&self, entry: &Entry, error: HttpError) -> Error {

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use transport::HttpError;
 use ureq::http::Response;
-use ureq::http::header::{DATE, LAST_MODIFIED};
+use ureq::http::header::LAST_MODIFIED;
 
 use super::Served;
+use super::answer::is_copy;
 use crate::client::{Client, Software};
 use crate::encode::with_query;
 use crate::location::join;
@@ -30,6 +31,13 @@ pub(super) enum Route {
     Run,
     Version,
     Logged,
+}
+
+impl Route {
+    /// Whether the server may send a copy that it made for this answer.
+    pub(super) fn copies(self) -> bool {
+        matches!(self, Self::Run | Self::Version | Self::Logged)
+    }
 }
 
 /// Routes that the server turned out not to have.
@@ -121,10 +129,7 @@ impl Served<'_> {
             let route = with_query("/get-artifact", &[("run_uuid", run_id), ("path", &path)]);
             let answer = self.client.head(&self.client.server.url(&route));
             let headers = answer.as_ref().map(Response::headers);
-            headers.is_ok_and(|headers| {
-                let changed = headers.get(LAST_MODIFIED);
-                changed.is_some() && changed != headers.get(DATE)
-            })
+            headers.is_ok_and(|headers| headers.contains_key(LAST_MODIFIED) && !is_copy(headers))
         })
     }
 }
