@@ -2,8 +2,8 @@
 
     MLFLOW_TRACKING_URI=… python logged_directory.py DIRECTORY
 
-Prints JSON: the experiment, the run that has it below `model`, and where MLflow is the third, a
-logged model.
+Prints JSON: the experiment, the run that has it below `model`, a registered
+version of that, and where MLflow is the third, a logged model.
 """
 
 import contextlib
@@ -19,6 +19,10 @@ def log(directory):
     with mlflow.start_run() as run:
         mlflow.log_artifacts(directory, "model")
     said = {"run": run.info.run_id, "experiment": experiment.experiment_id}
+    name = f"directory-{run.info.run_id[:8]}"
+    client.create_registered_model(name)
+    client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id)
+    said["version"] = f"{name}/1"
     if mlflow.__version__ >= "3":
         model = client.create_logged_model(experiment.experiment_id, "model")
         client.log_model_artifacts(model.model_id, directory)

@@ -1,6 +1,6 @@
 """An S3 on this machine, over a link that can break, seen by what is asked of it."""
 
-import urllib.request
+import boto3
 
 from .between import Between
 from .link import Link
@@ -29,14 +29,19 @@ class S3:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
+        self.client = boto3.client(
+            "s3", endpoint_url=self.between.url, region_name="us-east-1",
+            aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def bucket(self, name):
+        self.client.create_bucket(Bucket=name)
+        return f"s3://{name}"
+
     @property
     def seen(self):
         return self.between.requests
-
-    def bucket(self, name):
-        request = urllib.request.Request(f"{self.between.url}/{name}", method="PUT")
-        urllib.request.urlopen(request, timeout=30).close()
-        return f"s3://{name}"
 
     def end(self):
         self.link.__exit__()
