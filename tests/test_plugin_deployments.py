@@ -204,6 +204,15 @@ def test_a_version_is_replaced_by_its_name(service):
     assert service.versions() == (["one"] if service.target == "ai-platform" else ["1", "one"])
 
 
+@both
+def test_a_name_is_free_once_it_is_deleted(service):
+    """Whatever the bucket still has of the version that was."""
+    service.create()
+    service.client.delete_deployment(service.name)
+    service.change_model(3)
+    assert service.create()["created"]
+
+
 @vertex
 def test_traffic(service):
     service.create()
