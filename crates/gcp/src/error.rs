@@ -66,7 +66,8 @@ impl Explain for Error {
             Self::Credentials(error) => error.hint(),
             Self::Changed { .. } => Some("run mlf-fetch and aip-bundle again".into()),
             Self::Ahead { .. } => Some("run it again: the file is then sent anew".into()),
-            Self::Http(_) | Self::Local { .. } | Self::Stopped => None,
+            Self::Http(error) => error.hint(),
+            Self::Local { .. } | Self::Stopped => None,
         }
     }
 

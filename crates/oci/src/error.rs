@@ -96,7 +96,7 @@ impl Explain for Error {
                 None if matches!(error, HttpError::NoAnswer { .. }) => {
                     "look at the network and at the registry's name, then run it again".into()
                 }
-                _ => return None,
+                _ => return error.hint(),
             },
             Self::NoCredential { hint, .. } => return hint.clone(),
             Self::NoPlatform { .. } => "choose another image with --base-image".into(),

@@ -7,6 +7,7 @@ use ureq::http::Response;
 
 use crate::agent::silence;
 use crate::error::{HttpError, MAX_ERROR_BODY};
+use crate::host::redact;
 use crate::proxy::named_by;
 
 pub type Answer = Response<Body>;
@@ -26,14 +27,26 @@ pub fn success(method: &'static str, url: &str, answer: Answer) -> Result<Answer
 }
 
 pub fn no_answer(method: &'static str, url: &str, error: ureq::Error) -> HttpError {
+    let variable = named_by(url);
+    if let (ureq::Error::ConnectProxyFailed(said), Some(variable)) = (&error, &variable)
+        && let Some(status) = refusal(said)
+    {
+        let (url, variable) = (redact(url), variable.clone());
+        return HttpError::Proxy { method, url, variable, status };
+    }
     let message = match error {
         ureq::Error::Io(error) => error.to_string(),
         ureq::Error::Timeout(_) => format!("no answer within {} s", silence().as_secs()),
         other => other.to_string(),
     };
-    let message = match named_by(url) {
+    let message = match variable {
         Some(variable) => format!("{message} (by way of the proxy in {variable})"),
         None => message,
     };
     HttpError::no_answer(method, url, &message)
+}
+
+/// The status in ureq's words, which have it twice: `… responded 403/403`.
+fn refusal(said: &str) -> Option<u16> {
+    said.strip_prefix("proxy server responded ")?.split('/').next()?.parse().ok()
 }

@@ -23,6 +23,9 @@ pub enum HttpError {
         message: Option<String>,
         retry_after: Option<std::time::Duration>,
     },
+    /// A proxy answered in place of the service.
+    #[error("{method} {url}: the proxy in {variable} answered CONNECT with {status}")]
+    Proxy { method: &'static str, url: String, variable: String, status: u16 },
     /// There was no answer, or it broke off.
     #[error("{method} {url}: {message}")]
     NoAnswer { method: &'static str, url: String, message: String },
@@ -67,14 +70,14 @@ impl HttpError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Answer { status, .. } => Some(*status),
-            Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
+            Self::Proxy { .. } | Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
         }
     }
 
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Answer { code, .. } => code.as_deref(),
-            Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
+            Self::Proxy { .. } | Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
         }
     }
 
@@ -82,6 +85,7 @@ impl HttpError {
         match self {
             Self::Answer { message, .. } => message.as_deref().unwrap_or_default(),
             Self::NoAnswer { message, .. } | Self::Unreadable { message, .. } => message,
+            Self::Proxy { .. } => "",
         }
     }
 }
@@ -121,12 +125,22 @@ fn describe(body: &[u8]) -> (Option<String>, Option<String>) {
 impl Explain for HttpError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Answer { status: 408 | 429 | 500..=599, .. } | Self::NoAnswer { .. } => {
-                Kind::Unavailable
-            }
-            Self::Answer { status: 400..=499, .. } => Kind::Refused,
+            // MLflow's word for what a server was started without, with a status of 500.
+            Self::Answer { code: Some(code), .. } if code == "FEATURE_DISABLED" => Kind::Refused,
+            Self::Answer { status: 408 | 429 | 500..=599, .. }
+            | Self::Proxy { status: 408 | 429 | 500..=599, .. }
+            | Self::NoAnswer { .. } => Kind::Unavailable,
+            Self::Answer { status: 400..=499, .. } | Self::Proxy { .. } => Kind::Refused,
             Self::Answer { .. } | Self::Unreadable { .. } => Kind::Failed,
         }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let Self::Proxy { variable, status, .. } = self else { return None };
+        Some(match status {
+            407 => format!("the proxy wants a login: {variable}=http://USER:PASSWORD@HOST:PORT"),
+            _ => "the proxy must allow CONNECT to the server's port; NO_PROXY excepts hosts".into(),
+        })
     }
 
     fn http_status(&self) -> Option<u16> {
@@ -142,7 +156,7 @@ impl Transient for HttpError {
     fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
             Self::Answer { retry_after, .. } => *retry_after,
-            Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
+            Self::Proxy { .. } | Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
         }
     }
 }
@@ -195,6 +209,9 @@ mod tests {
             );
         }
         assert!(HttpError::no_answer("GET", "http://h", &"reset").is_transient());
+        let disabled = br#"{"error_code":"FEATURE_DISABLED","message":"No."}"#;
+        let disabled = HttpError::answer("GET", "http://h", 500, None, disabled);
+        assert!(!disabled.is_transient() && disabled.kind() == Kind::Refused);
         let error = HttpError::answer("GET", "http://h", 429, Some("7"), b"");
         assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(7)));
     }
