@@ -1,5 +1,7 @@
 //! The files to this machine, unless they are here.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use deployment::{Fetch, File};
 use mlflow::source::Source;
 use mlflow::{Download, Identity, Store, Told};
@@ -11,7 +13,7 @@ use crate::{Args, place};
 /// What came before it ended stays beside the model's directory.
 const AGAIN: &str = "run it again: it goes on with what has come so far";
 
-/// The files, and whether they had to be downloaded.
+/// The files, and how many bytes had to come for them.
 pub(crate) fn bring(
     process: &Process,
     args: &Args,
@@ -19,7 +21,7 @@ pub(crate) fn bring(
     store: &Store,
     identity: &Identity,
     fetch: &Fetch,
-) -> Result<(Vec<File>, bool), Failure> {
+) -> Result<(Vec<File>, u64), Failure> {
     let jobs = usize::from(args.jobs);
     let cache = place::cache(args, origin);
     // They go as the files come: there may be a hundred thousand of them.
@@ -28,7 +30,7 @@ pub(crate) fn bring(
     let current = || store.current(source, &entries, identity, jobs);
     if let Some(files) = (!args.no_cache).then(current).flatten() {
         log::info!("'{}' is here already, unchanged", fetch.model_uri);
-        return Ok((files, false));
+        return Ok((files, 0));
     }
     let _interrupt = process.on_interrupt("interrupted", AGAIN)?;
     let total = entries.iter().filter_map(|entry| entry.size).sum();
@@ -36,7 +38,12 @@ pub(crate) fn bring(
     let progress = progress.of_files(entries.len());
     let cached = cache.as_ref().map(|cache| cache.model(identity));
     let staging = store.stage(identity)?;
-    let told = Told { bytes: &|bytes| progress.advance(bytes), file: &|| progress.file_done() };
+    let came = AtomicU64::new(0);
+    let told = Told {
+        bytes: &|bytes| progress.advance(bytes),
+        came: &|bytes| _ = came.fetch_add(bytes, Ordering::Relaxed),
+        file: &|| progress.file_done(),
+    };
     let download = Download { source, staging: &staging, cached: cached.as_ref(), jobs, told };
     let kept = download.run(entries, identity).and_then(|files| {
         if let Some(cached) = &cached {
@@ -51,5 +58,10 @@ pub(crate) fn bring(
         staging.stay();
         Failure::from(error).hint(AGAIN)
     })?;
-    Ok((files, true))
+    let (came, total) = (came.into_inner(), files.iter().map(|file| file.size).sum::<u64>());
+    if came < total {
+        let here = total - came;
+        log::info!("{here} of {total} bytes were here, in the cache or from an earlier run");
+    }
+    Ok((files, came))
 }

@@ -81,6 +81,7 @@ fn local<'a>(path: &Path) -> Result<Origin<'a>, Failure> {
 
 fn listed<'a>(source: impl Source + 'a, way: &'static str) -> Result<Origin<'a>, Failure> {
     let entries = checked(source.list()?)?;
+    log::debug!("{} files, read from {way}", entries.len());
     Ok(Origin {
         source: Box::new(source),
         entries,

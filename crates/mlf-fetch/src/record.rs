@@ -75,10 +75,10 @@ fn content(file: &File) -> Option<(Cow<'_, str>, &str)> {
     Some((content, &file.path))
 }
 
-pub(crate) fn note(fetch: &mut Fetch, way: &str, downloaded: bool) {
+pub(crate) fn note(fetch: &mut Fetch, way: &str, came: u64) {
     let bytes: u64 = fetch.files.iter().map(|file| file.size).sum();
     fetch.notes.insert("readFrom".into(), json!(way));
-    fetch.notes.insert("downloaded".into(), json!(downloaded));
+    fetch.notes.insert("bytesFetched".into(), json!(came));
     fetch.notes.insert("bytes".into(), json!(bytes));
 }
 
@@ -108,7 +108,10 @@ pub(crate) fn warn(document: &mut Deployment, resolved: &Resolved, fetch: &Fetch
         }
     }
     for (message, hint) in remarks {
-        log::warn!("{message}");
+        match &hint {
+            Some(hint) => log::warn!("{message}\nhint: {hint}"),
+            None => log::warn!("{message}"),
+        }
         document.warn(STAGE, message, hint);
     }
 }

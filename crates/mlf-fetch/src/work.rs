@@ -18,9 +18,9 @@ pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         transport::limit_rate(rate);
     }
     let spec = &mut document.spec;
-    let given = args.model.clone().or_else(|| args.model_uri.clone());
-    let wanted = settings::MODEL_URI.require(given, &mut spec.model_uri)?;
-    let uri: ModelUri = wanted.parse()?;
+    let (argument, flag) = (args.model.clone(), args.model_uri.clone());
+    let wanted = settings::MODEL_URI.require_of(argument, flag, &mut spec.model_uri)?;
+    let uri: ModelUri = wanted.trim().parse()?;
     let tracking = connect::connect(args, spec, &uri)?;
     let resolved = resolve(&uri, tracking.as_ref())?;
     log::debug!("{uri} is {}, kept at '{}'", resolved.uri, resolved.location);
@@ -47,9 +47,9 @@ pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
         fetch.files.extend(left);
     } else {
         let identity = place::identity(&document.spec, &resolved, &mlmodel);
-        let (files, downloaded) = bring(process, args, &mut origin, &store, &identity, &fetch)?;
+        let (files, came) = bring(process, args, &mut origin, &store, &identity, &fetch)?;
         fetch.files = files;
-        note(&mut fetch, origin.way, downloaded);
+        note(&mut fetch, origin.way, came);
         fetch.files.extend(left);
         fetch.digest = digest(&fetch.files);
     }

@@ -4,10 +4,19 @@
 
 use crate::backend::{Backend, Root};
 use crate::candidates::quoted;
+use crate::client::Client;
 use crate::error::Error;
 use crate::resolve::list;
 use crate::resolved::Resolved;
 use crate::uri::Selector;
+
+pub(crate) fn run(backend: &dyn Backend, run_id: &str) -> Error {
+    let hint = "check the run id, and that --tracking-uri names the server it was logged to";
+    let has_workspaces = backend.client().is_some_and(Client::has_workspaces);
+    let workspace = if has_workspaces { "; MLFLOW_WORKSPACE names the workspace" } else { "" };
+    let message = format!("run '{run_id}' does not exist at '{backend}'");
+    Error::missing(message, Some(format!("{hint}{workspace}")))
+}
 
 /// A registered model, or a version, alias or stage of it, that is not there.
 pub(crate) fn version(backend: &dyn Backend, name: &str, selector: &Selector) -> Error {

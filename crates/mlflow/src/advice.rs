@@ -4,7 +4,13 @@ use transport::HttpError;
 
 use crate::server::Server;
 
-pub(crate) fn on(error: &HttpError, server: &Server, anonymous: bool) -> Option<String> {
+/// `host` is what the requests call the server.
+pub(crate) fn on(
+    error: &HttpError,
+    server: &Server,
+    host: &str,
+    anonymous: bool,
+) -> Option<String> {
     match (error, error.status()) {
         (HttpError::NoAnswer { message, .. }, _) => Some(on_silence(message, server)),
         (_, Some(401)) if anonymous => Some(
@@ -19,13 +25,10 @@ pub(crate) fn on(error: &HttpError, server: &Server, anonymous: bool) -> Option<
              ~/.netrc, or the user in the tracking URI"
                 .into(),
         ),
-        (_, Some(403)) if error.message().contains("Invalid Host header") => {
-            let host = server.authority();
-            Some(format!(
-                "the server does not know itself by this name: start it with \
+        (_, Some(403)) if error.message().contains("Invalid Host header") => Some(format!(
+            "the server does not know itself by this name: start it with \
                  --allowed-hosts '{host}', or MLFLOW_SERVER_ALLOWED_HOSTS='{host}'"
-            ))
-        }
+        )),
         (_, Some(403)) if anonymous => Some(
             "it may want a login: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, \
                   or MLFLOW_TRACKING_TOKEN"
@@ -36,9 +39,6 @@ pub(crate) fn on(error: &HttpError, server: &Server, anonymous: bool) -> Option<
              registered model"
                 .into(),
         ),
-        (_, Some(407)) => {
-            Some("the proxy wants a login: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT".into())
-        }
         // MLflow's word where there are no workspaces, with a status of 500.
         (_, Some(500)) if error.code() == Some("FEATURE_DISABLED") => {
             Some("unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces".into())
@@ -61,6 +61,9 @@ fn on_silence(message: &str, server: &Server) -> String {
         return "the server may want a certificate of yours: MLFLOW_TRACKING_CLIENT_CERT_PATH \
                 names a file in PEM that holds it and its key"
             .into();
+    }
+    if message.contains("InvalidContentType") {
+        return format!("does '{server}' speak plain HTTP? then write it with http://");
     }
     if message.contains("proxy") {
         return "look at HTTP_PROXY and HTTPS_PROXY: the proxy must allow CONNECT to the server's \

@@ -1,14 +1,13 @@
 //! The calls of MLflow's REST API that finding a model takes, and as much of
 //! their answers.
 
-use std::collections::HashSet;
-
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
 use transport::HttpError;
 
 use crate::client::Client;
+use crate::pages::{Page, all};
 
 const API: &str = "/api/2.0/mlflow";
 
@@ -106,6 +105,15 @@ pub(crate) struct FileInfo {
     pub(crate) file_size: Option<u64>,
 }
 
+/// What a server says of itself, since 3.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ServerInfo {
+    #[serde(default)]
+    pub(crate) multipart_downloads_enabled: bool,
+    #[serde(default)]
+    pub(crate) workspaces_enabled: bool,
+}
+
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Listing {
     #[serde(default)]
@@ -114,6 +122,10 @@ pub(crate) struct Listing {
 }
 
 impl Client {
+    pub(crate) fn server_info(&self) -> Result<ServerInfo, HttpError> {
+        self.get("/api/3.0/mlflow/server-info", &[])
+    }
+
     pub(crate) fn get_run(&self, run_id: &str) -> Result<Run, HttpError> {
         #[derive(Deserialize)]
         struct Answer {
@@ -144,25 +156,20 @@ impl Client {
             models: Vec<LoggedModel>,
             next_page_token: Option<String>,
         }
-        let mut found = Vec::new();
-        let mut page: Option<String> = None;
-        let mut pages = HashSet::new();
-        loop {
+        let route = format!("{API}/logged-models/search");
+        let found = all(|page| {
             let mut body = json!({
                 "experiment_ids": [experiment_id],
                 "filter": format!("source_run_id = '{run_id}'"),
             });
-            if let Some(page) = &page {
+            if let Some(page) = page {
                 body["page_token"] = json!(page);
             }
-            let answer: Answer = self.post(&format!("{API}/logged-models/search"), &body)?;
-            found.extend(answer.models.into_iter().map(|model| model.info));
-            page = answer.next_page_token.filter(|page| pages.insert(page.clone()));
-            if page.as_ref().is_none_or(String::is_empty) {
-                break;
-            }
-        }
-        Ok(found)
+            let answer: Answer = self.post(&route, &body)?;
+            Ok(Page { items: answer.models, next: answer.next_page_token })
+        })?;
+        let found = found.ok_or_else(|| self.endless("POST", &route))?;
+        Ok(found.into_iter().map(|model| model.info).collect())
     }
 
     pub(crate) fn model_version(
@@ -266,22 +273,17 @@ impl Client {
     /// Open-source servers give all in one page; hosted ones may not.
     fn pages(&self, route: &str, query: &[(&str, &str)]) -> Result<Vec<FileInfo>, HttpError> {
         let query: Vec<_> = query.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
-        let mut files = Vec::new();
-        let mut page = String::new();
-        let mut pages = HashSet::new();
-        loop {
+        let files = all(|page| {
             let mut query = query.clone();
-            if !page.is_empty() {
-                query.push(("page_token", &page));
-            }
+            query.extend(page.map(|page| ("page_token", page)));
             let listing: Listing = self.get(route, &query)?;
-            files.extend(listing.files);
-            match listing.next_page_token.filter(|token| !token.is_empty()) {
-                // A page that comes again would come for ever.
-                Some(token) if pages.insert(token.clone()) => page = token,
-                _ => return Ok(files),
-            }
-        }
+            Ok(Page { items: listing.files, next: listing.next_page_token })
+        })?;
+        files.ok_or_else(|| self.endless("GET", route))
+    }
+
+    fn endless(&self, method: &'static str, route: &str) -> HttpError {
+        HttpError::unreadable(method, &self.server.url(route), &"a listing that has no end")
     }
 }
 

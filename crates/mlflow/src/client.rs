@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use transport::{HttpError, MAX_ERROR_BODY, Policy, may_carry_credentials, no_answer, retry};
+use transport::{HttpError, Policy, may_carry_credentials, no_answer, retry, success};
 use ureq::http::Response;
 use ureq::http::header::{
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, RETRY_AFTER, SERVER,
+    HOST, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, SERVER,
 };
 use ureq::{Agent, Body};
 
 use crate::advice;
 use crate::encode::with_query;
 use crate::error::Error;
-use crate::login::{Credentials, Options, Session};
+use crate::login::{Credentials, Header, Options, Session};
 use crate::server::Server;
 
 /// A listing of 100,000 files is some 10 MB.
@@ -92,6 +92,7 @@ impl Client {
     ) -> Result<T, HttpError> {
         let url = self.server.url(&with_query(route, query));
         retry(&self.policy(), || {
+            log::debug!("GET {url}");
             let send = |login: Option<&_>| self.session.dress(self.agent.get(&url), login).call();
             json("GET", &url, self.send("GET", &url, send)?)
         })
@@ -105,6 +106,7 @@ impl Client {
     ) -> Result<T, HttpError> {
         let url = self.server.url(route);
         retry(&self.policy(), || {
+            log::debug!("POST {url}");
             let send = |login: Option<&_>| {
                 self.session.dress(self.agent.post(&url), login).send_json(body)
             };
@@ -113,6 +115,7 @@ impl Client {
     }
 
     pub(crate) fn head(&self, url: &str) -> Result<Response<Body>, HttpError> {
+        log::debug!("HEAD {url}");
         self.send("HEAD", url, |login| self.session.dress(self.agent.head(url), login).call())
     }
 
@@ -158,6 +161,11 @@ impl Client {
                 _ => Software::Uvicorn,
             }
         })
+    }
+
+    /// The same where nobody needs to know: as far as answers have told.
+    pub(crate) fn software_seen(&self) -> Option<Software> {
+        self.software.get().copied()
     }
 
     /// Until it has answered once, a silent server is more likely a wrong
@@ -206,20 +214,18 @@ impl Client {
             _ => {}
         }
         let status = response.status();
-        log::trace!("{method} {}: {status}", transport::redact(url));
-        if status.is_success() {
-            return Ok(response);
-        }
-        let retry_after = header(RETRY_AFTER).map(str::to_owned);
-        let mut body = Vec::new();
+        log::trace!("{method} {url}: {status}");
         if let Some(location) = header(LOCATION).filter(|_| status.is_redirection()) {
-            body = format!("redirects to {}", transport::redact(location)).into_bytes();
-        } else {
-            // A body that breaks off explains as far as it goes.
-            let reader = response.into_body().into_reader();
-            _ = reader.take(MAX_ERROR_BODY).read_to_end(&mut body);
+            let said = format!("redirects to {}", transport::redact(location));
+            return Err(HttpError::answer(method, url, status.as_u16(), None, said.as_bytes()));
         }
-        Err(HttpError::answer(method, url, status.as_u16(), retry_after.as_deref(), &body))
+        success(method, url, response)
+    }
+
+    /// Whether a run, or a model, may be out of sight in another workspace.
+    pub(crate) fn has_workspaces(&self) -> bool {
+        self.session.options().workspace.is_some()
+            || self.server_info().is_ok_and(|info| info.workspaces_enabled)
     }
 
     /// An error with what to do about it.
@@ -229,7 +235,10 @@ impl Client {
     }
 
     fn advice(&self, error: &HttpError) -> Option<String> {
-        advice::on(error, &self.server, self.session.options().is_anonymous())
+        let options = self.session.options();
+        let named = options.headers.iter().find(|header| header.name == HOST);
+        let host = named.map_or(self.server.authority(), Header::value);
+        advice::on(error, &self.server, host, options.is_anonymous())
     }
 }
 

@@ -13,10 +13,13 @@ use crate::source::{Entry, Source};
 use crate::store::Staging;
 use crate::transfer::Transfer;
 
-/// Who is told how far it came: of each byte once, whatever had to be read
-/// again, and of each file that is done.
+/// Who is told how far it came.
 pub struct Told<'a> {
+    /// Of each byte once, whether it was here or came, and came again.
     pub bytes: &'a (dyn Fn(u64) + Sync),
+    /// Of what was read from the source.
+    pub came: &'a (dyn Fn(u64) + Sync),
+    /// Of each file that is done.
     pub file: &'a (dyn Fn() + Sync),
 }
 

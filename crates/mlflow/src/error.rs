@@ -98,6 +98,10 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
+fn is_forbidden(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -123,6 +127,9 @@ impl Explain for Error {
             Self::File { source, .. } if is_full(source) => {
                 Some("make room there, or give --output a directory elsewhere".into())
             }
+            Self::File { action, source, .. } if *action != "read" && is_forbidden(source) => Some(
+                "give --output, or --work-dir or tmp_dir, a directory that you may write to".into(),
+            ),
             Self::File { .. } | Self::Interrupted { .. } => None,
         }
     }
@@ -151,6 +158,15 @@ impl Transient for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_not_write_has_a_way_out() {
+        let hint = |action| {
+            Error::file(action, Path::new("/x"), io::ErrorKind::PermissionDenied.into()).hint()
+        };
+        assert!(hint("create a directory in").unwrap().contains("--work-dir"));
+        assert!(hint("read").is_none(), "what is read is elsewhere");
+    }
 
     #[test]
     fn a_full_disk_has_a_way_out() {

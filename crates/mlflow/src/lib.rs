@@ -22,6 +22,7 @@ mod known;
 mod location;
 mod login;
 mod mlmodel;
+mod pages;
 mod resolve;
 mod resolved;
 mod server;

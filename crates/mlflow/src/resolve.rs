@@ -88,7 +88,7 @@ impl Resolver<'_> {
         Ok(resolved)
     }
 
-    fn run(&self, run_id: &str, path: &str) -> Result<Resolved, Error> {
+    fn run(&mut self, run_id: &str, path: &str) -> Result<Resolved, Error> {
         let run = find_run(self.backend, run_id)?;
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         let mut named = self.backend.logged_models(&run)?;
@@ -98,6 +98,7 @@ impl Resolver<'_> {
             [last, ..] => {
                 let rest = (!rest.is_empty()).then_some(rest);
                 let mut resolved = self.at_logged(last, rest)?;
+                self.follow(&resolved.uri)?;
                 if named.len() > 1 {
                     resolved.remark(
                         format!(
@@ -255,15 +256,7 @@ impl Resolver<'_> {
 }
 
 pub(crate) fn find_run(backend: &dyn Backend, run_id: &str) -> Result<Run, Error> {
-    backend.run(run_id)?.ok_or_else(|| {
-        Error::missing(
-            format!("run '{run_id}' does not exist at '{backend}'"),
-            Some(
-                "check the run id, and that --tracking-uri names the server it was logged to"
-                    .into(),
-            ),
-        )
-    })
+    backend.run(run_id)?.ok_or_else(|| absent::run(backend, run_id))
 }
 
 /// `'a', 'b', 'c'`

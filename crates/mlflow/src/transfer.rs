@@ -80,13 +80,25 @@ impl<'a> Transfer<'a> {
 
     fn copy(&self, from: &Path, path: &Path) -> Result<Digest, Error> {
         let (from, to) = (open(from)?, new(path)?);
-        copy(&from, &to, self.told.bytes).map_err(|error| Error::file("copy to", path, error))
+        let copied = copy(&from, &to, self.told.bytes);
+        let digest = copied.map_err(|error| Error::file("copy to", path, error))?;
+        (self.told.came)(digest.size);
+        Ok(digest)
     }
 
     fn read(&self, path: &Path) -> Result<(Digest, Option<String>), Error> {
         let mut part = self.part(path)?;
         let moved = |part: &Part| part.told;
-        retry_moving(&self.source.retries(), &mut part, moved, |part| self.attempt(part, path))?;
+        let mut attempts = 0_u32;
+        retry_moving(&self.source.retries(), &mut part, moved, |part| {
+            // Twice, four times, …: one that often breaks off fills no screen.
+            if attempts > 1 && attempts.is_power_of_two() {
+                let (path, size) = (&self.entry.path, part.size);
+                log::info!("'{path}' broke off {attempts} times; going on after {size} bytes");
+            }
+            attempts += 1;
+            self.attempt(part, path)
+        })?;
         Ok((part.hashing.finish(), part.validator))
     }
 
@@ -151,6 +163,7 @@ impl<'a> Transfer<'a> {
                 return Err(self.wrong_size(&format!("more than {}", part.size)));
             }
             part.append(count).map_err(failed)?;
+            (self.told.came)(count as u64);
             let new = part.size.saturating_sub(part.told);
             part.told += new;
             (self.told.bytes)(new);

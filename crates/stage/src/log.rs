@@ -126,7 +126,12 @@ impl Log for Logger {
             Level::Debug | Level::Trace => "debug",
         };
         if self.format == LogFormat::Json {
-            let event = json!({"tool": self.tool, "severity": severity, "message": message});
+            // The next step is a line of its own, as it is of a failure.
+            let (message, hint) = message.split_once("\nhint: ").unwrap_or((&message, ""));
+            let mut event = json!({"tool": self.tool, "severity": severity, "message": message});
+            if !hint.is_empty() {
+                event["hints"] = json!([hint]);
+            }
             self.event(&event);
         } else if record.level() <= Level::Warn {
             self.text(&format!("{severity}: "), &message);

@@ -65,8 +65,14 @@ pub fn work_dir(flag: Option<String>, field: &mut Option<String>) -> Result<Path
 
 /// The user's cache directory, our part of it.
 pub fn cache_directory() -> Option<PathBuf> {
-    let cache = env("XDG_CACHE_HOME").or_else(|| Some(format!("{}/.cache", env("HOME")?)));
-    cache.map(|cache| PathBuf::from(cache).join("mlflow-aip"))
+    cache_in(env)
+}
+
+/// By XDG's rules a relative path is none.
+fn cache_in(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let set = env("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = set.or_else(|| Some(PathBuf::from(env("HOME")?).join(".cache")));
+    cache.map(|cache| cache.join("mlflow-aip"))
 }
 
 /// The bucket's name, whether it was given as one or as `gs://name`.
@@ -123,6 +129,22 @@ impl Setting {
         T: Clone + Display + FromStr<Err: Display>,
     {
         self.resolve(flag, field, None)?.ok_or_else(|| self.missing())
+    }
+
+    /// The same where it may also be given without its flag's name.
+    pub fn require_of<T>(
+        &self,
+        argument: Option<T>,
+        flag: Option<T>,
+        field: &mut Option<T>,
+    ) -> Result<T, Failure>
+    where
+        T: Clone + Display + FromStr<Err: Display>,
+    {
+        let Some(argument) = argument else { return self.require(flag, field) };
+        log::debug!("{} = '{argument}' (from the argument)", self.name);
+        *field = Some(argument.clone());
+        Ok(argument)
     }
 
     pub fn missing(&self) -> Failure {
@@ -200,6 +222,15 @@ mod tests {
         for bad in ["../x", "a/../b", ".", "", "//", "a\rb", "a*"] {
             assert!(given(bad).unwrap_err().is(deployment::Kind::Usage), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_cache_is_where_xdg_says() {
+        let cache = |xdg: &str, home: &str| {
+            cache_in(|name| Some(if name == "HOME" { home } else { xdg }.into()))
+        };
+        assert_eq!(cache("/c", "/h").unwrap(), PathBuf::from("/c/mlflow-aip"));
+        assert_eq!(cache("c", "/h").unwrap(), PathBuf::from("/h/.cache/mlflow-aip"));
     }
 
     #[test]

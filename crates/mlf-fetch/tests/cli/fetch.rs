@@ -31,13 +31,14 @@ fn a_model_comes_whole_and_only_once() {
     assert_eq!(record["pythonVersion"], "3.11.7");
     assert_eq!(record["signature"]["inputs"][0]["name"], "x");
     assert_eq!(record["files"][1]["crc32c"], "KAwGng==", "{record}");
-    assert_eq!(record["notes"]["downloaded"], true);
+    let size = MLMODEL.len() + DATA.len();
+    assert_eq!(record["notes"]["bytesFetched"], size);
 
     let before = server.requests().len();
-    let second = fetch_in(first.directory, &server.url, &[RUN], &[]);
+    let second = fetch_in(first.directory, &server.url, &[&format!(" {RUN} ")], &[]);
     let again = second.fetch();
     assert_eq!((&again["digest"], &again["files"]), (&record["digest"], &record["files"]));
-    assert_eq!(again["notes"]["downloaded"], false);
+    assert_eq!(again["notes"]["bytesFetched"], 0);
     let requests = server.requests();
     let read = requests[before..].iter().filter(|request| request.target.contains("a%20b.txt"));
     assert!(read.clone().all(Request::only_looks), "content was sent again");
@@ -46,7 +47,7 @@ fn a_model_comes_whole_and_only_once() {
     fs::remove_file(directory.join("a b.txt")).unwrap();
     fs::write(directory.join("a b.txt"), "tampered!!").unwrap();
     let third = fetch_in(second.directory, &server.url, &[RUN], &[]);
-    assert_eq!(third.fetch()["notes"]["downloaded"], true);
+    assert_eq!(third.fetch()["notes"]["bytesFetched"], size);
     assert_eq!(fs::read_to_string(directory.join("a b.txt")).unwrap(), DATA);
 }
 
@@ -73,7 +74,7 @@ fn a_part_does_not_take_the_place_of_the_whole() {
     part.failed(2, &["/out' holds the whole of 'runs:/", "hint: give --output another directory"]);
     let again = fetch_in(part.directory, &server.url, &[RUN, "--output", "out"], &[]).fetch();
     assert_eq!(again["digest"], digest);
-    assert_eq!(again["notes"]["downloaded"], false);
+    assert_eq!(again["notes"]["bytesFetched"], 0);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Servers that lie, break off, or are something else: nothing gets out of the
 //! model's directory, nothing half done stays, and the message says what to do.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -77,7 +79,12 @@ fn a_transfer_that_always_breaks_off_is_given_up() {
         "MLmodel" => Reply::Text(200, "text/plain", MLMODEL.into()),
         _ => half("0123456789"),
     });
-    fetch(&server, &[RUN]).failed(5, &["'x' broke off after 5 bytes"]);
+    let outcome = fetch(&server, &[RUN]);
+    outcome.failed(
+        5,
+        &["'x' broke off 2 times; going on after 5 bytes", "'x' broke off after 5 bytes"],
+    );
+    assert!(!outcome.stderr.contains("1 times") && !outcome.stderr.contains("3 times"));
 }
 
 #[test]
@@ -174,13 +181,54 @@ fn refusals_say_what_to_set() {
     let host =
         answer(403, "text/plain", "Invalid Host header - possible DNS rebinding attack detected");
     fetch(&host, &[RUN]).failed(4, &["--allowed-hosts '127.0.0.1:"]);
+    let named = fetch(&host, &[RUN, "--header", "Host: mlflow.test"]);
+    named.failed(4, &["--allowed-hosts 'mlflow.test', or"]);
     let broken = answer(500, "text/html", "<html>Internal");
     fetch(&broken, &[RUN]).failed(5, &[": 500"]);
     let alone = answer(500, "", r#"{"error_code": "FEATURE_DISABLED", "message": "no"}"#);
-    fetch(&alone, &[RUN]).failed(5, &["hint: unset MLFLOW_WORKSPACE"]);
+    fetch(&alone, &[RUN]).failed(4, &["hint: unset MLFLOW_WORKSPACE"]);
+    assert_eq!(alone.requests().len(), 1, "it will not pass");
     let missing = answer(404, "", r#"{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no"}"#);
     fetch(&missing, &[RUN]).failed(4, &["does not exist at 'http://127.0.0.1:"]);
-    fetch(&missing, &["modle"]).failed(2, &["there is no directory 'modle'"]);
+    assert!(!fetch(&missing, &[RUN]).stderr.contains("MLFLOW_WORKSPACE"));
+    let env = [("MLFLOW_WORKSPACE", "team-a")];
+    fetch_in(tempfile::tempdir().unwrap(), &missing.url, &[RUN], &env)
+        .failed(4, &["it was logged to; MLFLOW_WORKSPACE names the workspace\n"]);
+    let several = Server::start(|request| {
+        if request.target == "/api/3.0/mlflow/server-info" {
+            return Reply::Json(200, json!({"workspaces_enabled": true}));
+        }
+        Reply::Json(404, json!({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no"}))
+    });
+    fetch(&several, &[RUN]).failed(4, &["; MLFLOW_WORKSPACE names the workspace\n"]);
+}
+
+#[test]
+fn what_is_not_on_this_machine_is_a_wrong_command() {
+    let wrong = |store: &str, model: &str, said: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("file"), "").unwrap();
+        fetch_in(directory, store, &[model], &[]).failed(2, &[said]);
+    };
+    wrong("sqlite:///no.db", "modle", "there is no directory 'modle'");
+    wrong("sqlite:///no.db", "./file", "/file' is a file, not a model's directory");
+    wrong("sqlite:///no.db", RUN, "there is no database at '");
+    wrong("./nowhere", RUN, "there is no store at '");
+}
+
+#[test]
+fn a_server_without_tls_is_told_apart() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let outcome = fetch_in(tempfile::tempdir().unwrap(), &url, &[RUN], &[]);
+    outcome
+        .failed(5, &[&format!("hint: does '{url}' speak plain HTTP? then write it with http://")]);
 }
 
 #[test]
@@ -242,7 +290,7 @@ fn a_command_that_asks_for_nothing_says_how_to_ask() {
     nowhere(&["modle"]).failed(2, &["there is no directory 'modle'", "runs:/RUN_ID/PATH"]);
     nowhere(&["runs:/x/../y"]).failed(2, &["'.' or '..' component"]);
     nowhere(&[RUN, "--tracking-uri", "sqlite:///mlflow.db"])
-        .failed(4, &["there is no database at '", "sqlite:///mlflow.db is in this directory"]);
+        .failed(2, &["there is no database at '", "sqlite:///mlflow.db is in this directory"]);
     nowhere(&[RUN, "--tracking-uri", "postgresql://u:s3cret@db/mlflow"])
         .failed(2, &["mlflow server --backend-store-uri 'postgresql://db/mlflow'"]);
     nowhere(&[RUN, "--tracking-uri", "databricks"]).failed(2, &["Databricks"]);

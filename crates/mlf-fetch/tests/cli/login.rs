@@ -227,6 +227,23 @@ fn a_proxy_stands_before_all_but_what_is_excepted() {
 }
 
 #[test]
+fn what_a_proxy_refuses_is_not_tried_again() {
+    for (status, code, hint) in [
+        (403, 4, "hint: the proxy must allow CONNECT to the server's port"),
+        (407, 4, "hint: the proxy wants a login: http_proxy=http://USER:PASSWORD@HOST:PORT"),
+        (503, 5, "hint: the proxy must allow CONNECT"),
+    ] {
+        let proxy = Server::start(move |_| Reply::Text(status, "text/html", "<html>".into()));
+        let env = [("http_proxy", proxy.url.as_str())];
+        let far = "http://mlflow.test:5000";
+        let outcome = fetch_in(tempfile::tempdir().unwrap(), far, &[RUN], &env);
+        let said = format!("the proxy in http_proxy answered CONNECT with {status}");
+        outcome.failed(code, &[&said, hint]);
+        assert_eq!(proxy.requests().len(), if code == 4 { 1 } else { 2 });
+    }
+}
+
+#[test]
 fn a_proxy_may_be_of_another_kind_or_not_there() {
     let server = serving();
     let through = |proxy: &str| {

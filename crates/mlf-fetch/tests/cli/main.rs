@@ -1,14 +1,11 @@
 //! The tool as it is run: arguments and servers in; stdout, stderr, status and
 //! files out.
+#![cfg(test)]
 
 mod fetch;
 mod hostile;
-#[cfg(test)]
 mod login;
-#[cfg(test)]
 mod resume;
 mod routes;
-#[cfg(test)]
 mod sources;
-#[cfg(test)]
 mod support;

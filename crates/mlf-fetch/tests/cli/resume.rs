@@ -94,7 +94,8 @@ impl Origin {
     }
 
     fn fetch(&self, directory: tempfile::TempDir, args: &[&str]) -> Outcome {
-        let env = [("XDG_CACHE_HOME", "cache"), ("AIP_MAX_RETRIES", "0")];
+        let cache = directory.path().join("cache");
+        let env = [("XDG_CACHE_HOME", cache.to_str().unwrap()), ("AIP_MAX_RETRIES", "0")];
         fetch_in(directory, &self.server.url, &[&[RUN], args].concat(), &env)
     }
 
@@ -176,6 +177,8 @@ fn a_second_directory_costs_nothing() {
     let first = origin.fetch(here(), &["--output", "a"]);
     assert_eq!(origin.sent(), SIZE);
     let second = origin.fetch(first.directory, &["--output", "b"]);
+    assert_eq!(second.fetch()["notes"]["bytesFetched"], 0);
+    assert!(second.stderr.contains(" bytes were here, in the cache or from an earlier run"));
     holds(&second, 1);
     assert_eq!(origin.sent(), 0);
     let third = origin.fetch(second.directory, &["--output", "c", "--no-cache"]);
@@ -214,7 +217,8 @@ fn the_cache_lists_what_it_has_and_lets_go_of_it() {
     let first = origin.fetch(here(), &["--output", "a"]);
     let url = origin.server.url.clone();
     let cache = |before: Outcome, args: &[&str]| {
-        let env = [("XDG_CACHE_HOME", "cache")];
+        let home = before.directory.path().join("cache");
+        let env = [("XDG_CACHE_HOME", home.to_str().unwrap())];
         let outcome = fetch_in(before.directory, &url, &[&["cache"], args].concat(), &env);
         assert_eq!(outcome.status, 0, "{}", outcome.stderr);
         (serde_json::from_str::<Value>(&outcome.stdout).unwrap(), outcome)

@@ -90,6 +90,11 @@ fn a_version_may_lead_to_a_run_and_that_to_a_model() {
         &format!("resolving 'models:/iris/1' at '{}'", server.url),
         "'models:/iris/1' leads to 'models:/other/2'",
         &format!("'models:/other/2' leads to 'runs:/{RUN}/model'"),
+        &format!("'runs:/{RUN}/model' leads to 'models:/{NEW}'"),
+        "model-uri = 'models:/iris/1' (from the argument)",
+        &format!("GET {}/api/2.0/mlflow/runs/get?run_id={RUN}\n", server.url),
+        "1 files, read from the tracking server\n",
+        "'MLmodel' comes by the artifact proxy, the faster route of MLflow 3.4 and later\n",
     ] {
         assert!(outcome.stderr.contains(step), "no '{step}' in:\n{}", outcome.stderr);
     }
@@ -157,7 +162,13 @@ fn two_models_of_one_name_are_a_warning_and_an_id_settles_it() {
         results.any(|result| result["message"].as_str().unwrap().contains(text))
     };
     assert!(said(&format!("has 2 models named 'model'; took the last one, '{NEW}'")));
+    let hint = format!("mlf-fetch: hint: name one: 'models:/{NEW}', 'models:/{OLD}'\n");
+    assert!(outcome.stderr.contains(&hint), "{}", outcome.stderr);
     assert!(said("has files of its own in 'model', which are not of the model: 'model/notes.txt'"));
+    let told = fetch(&server, &[&format!("runs:/{RUN}/model"), "--log-format", "json"]).stderr;
+    let mut told = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let hints = json!([format!("name one: 'models:/{NEW}', 'models:/{OLD}'")]);
+    assert!(told.any(|event| event["severity"] == "warning" && event["hints"] == hints));
     let pinned = fetch(&server, &[&format!("models:/{OLD}")]);
     came(
         &pinned,

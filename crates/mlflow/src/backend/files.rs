@@ -70,11 +70,9 @@ struct VersionMeta {
 impl Files {
     pub(super) fn open(root: &Path) -> Result<Self, Error> {
         if !root.is_dir() {
-            return Err(Error::missing(
+            return Err(Error::usage(
                 format!("there is no store at '{}'", root.display()),
-                Some(
-                    "--tracking-uri names a server, a directory mlruns or a sqlite:/// file".into(),
-                ),
+                "--tracking-uri names a server, a directory mlruns or a sqlite:/// file",
             ));
         }
         let mut roots = vec![root.to_owned()];

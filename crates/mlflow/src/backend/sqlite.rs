@@ -32,12 +32,9 @@ pub(super) struct Sqlite {
 impl Sqlite {
     pub(super) fn open(path: &Path, workspace: Option<&str>) -> Result<Self, Error> {
         if !path.is_file() {
-            return Err(Error::missing(
+            return Err(Error::usage(
                 format!("there is no database at '{}'", path.display()),
-                Some(
-                    "sqlite:///mlflow.db is in this directory, sqlite:////x/mlflow.db is not"
-                        .into(),
-                ),
+                "sqlite:///mlflow.db is in this directory, sqlite:////x/mlflow.db is not",
             ));
         }
         let connection = connect(path).map_err(|error| failed(path, &error))?;

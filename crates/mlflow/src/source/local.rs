@@ -18,9 +18,9 @@ impl Local {
         // Links below are compared with the real root.
         let real = root.canonicalize().map_err(|error| Error::file("read", root, error))?;
         if !real.is_dir() {
-            return Err(Error::missing(
+            return Err(Error::usage(
                 format!("'{}' is a file, not a model's directory", root.display()),
-                Some("give the directory that holds the file MLmodel".into()),
+                "give the directory that holds the file MLmodel",
             ));
         }
         Ok(Self { root: real })

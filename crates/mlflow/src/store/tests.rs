@@ -43,7 +43,7 @@ impl Case {
         let source = self.source();
         let entries = checked(source.list().unwrap()).unwrap();
         let staging = self.store.stage(&identity()).unwrap();
-        let told = Told { bytes: &|_| (), file: &|| () };
+        let told = Told { bytes: &|_| (), came: &|_| (), file: &|| () };
         let (source, staging) = (&source, &staging);
         let download = Download { source, staging, cached: None, jobs: 2, told };
         let files = download.run(entries.clone(), &identity()).unwrap();

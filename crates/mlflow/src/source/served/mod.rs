@@ -6,6 +6,7 @@ mod presigned;
 mod routes;
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use transport::{HttpError, Policy, Transient as _, retry};
 
@@ -15,13 +16,13 @@ use crate::api::FileInfo;
 use crate::client::Client;
 use crate::error::Error;
 use crate::location::{Location, Proxy, join};
+use crate::pages::MAX_ENTRIES;
 use crate::resolved::Resolved;
 
 use answer::{finish, is_copy, opened, validator_of, whole};
-use routes::{Missing, Route, is_no_route};
+use routes::{Route, Routes, is_no_route};
 
 const MAX_DEPTH: usize = 64;
-const MAX_ENTRIES: usize = 1_000_000;
 /// MLflow 2 has four workers, and one listing takes one of them.
 const LISTERS: usize = 4;
 
@@ -34,7 +35,10 @@ pub struct Served<'a> {
     proxied: Option<String>,
     direct: OnceLock<bool>,
     urls: OnceLock<bool>,
-    missing: Missing,
+    /// That the server turned out not to have.
+    missing: Routes,
+    /// That were spoken of.
+    said: Routes,
 }
 
 impl<'a> Served<'a> {
@@ -62,7 +66,8 @@ impl<'a> Served<'a> {
             proxied,
             direct: OnceLock::new(),
             urls: OnceLock::new(),
-            missing: Missing::default(),
+            missing: Routes::default(),
+            said: Routes::default(),
         }))
     }
 
@@ -99,14 +104,20 @@ impl Source for Served<'_> {
     fn list(&self) -> Result<Vec<Entry>, Error> {
         let mut files = Vec::new();
         let mut level = vec![String::new()];
+        let endless =
+            || Error::broken(format!("the listing of '{}' has no end", self.resolved.uri));
+        let seen = AtomicUsize::new(0);
+        // A level may have many directories, each of which has many entries.
+        let directory = |below: String| {
+            let listed = self.directory(&below)?;
+            let before = seen.fetch_add(listed.len(), Ordering::Relaxed);
+            if before + listed.len() > MAX_ENTRIES { Err(endless()) } else { Ok(listed) }
+        };
         for depth in 0.. {
-            if depth > MAX_DEPTH || files.len() + level.len() > MAX_ENTRIES {
-                return Err(Error::broken(format!(
-                    "the listing of '{}' has no end",
-                    self.resolved.uri
-                )));
+            if depth > MAX_DEPTH {
+                return Err(endless());
             }
-            let listed = transport::for_each(level, LISTERS, |below| self.directory(&below))?;
+            let listed = transport::for_each(level, LISTERS, directory)?;
             let (below, found): (Vec<_>, Vec<_>) =
                 listed.into_iter().flatten().partition(|file| file.is_dir);
             files.extend(found);
@@ -125,7 +136,12 @@ impl Source for Served<'_> {
         let mut failure = None;
         for route in self.routes(entry) {
             match self.open_by(route, entry, resume) {
-                Ok(opened) => return Ok(opened),
+                Ok(opened) => {
+                    if self.said.add(route) {
+                        log::debug!("'{}' comes by {}", entry.path, self.why(route));
+                    }
+                    return Ok(opened);
+                }
                 // The store may be out of reach for us: it is told at the first byte.
                 Err(error)
                     if is_no_route(&error)
@@ -134,8 +150,8 @@ impl Source for Served<'_> {
                             && (!error.is_transient() || error.status().is_none()) =>
                 {
                     // Unavailable may mean just now.
-                    if error.status() != Some(503) {
-                        self.missing.add(route);
+                    if error.status() != Some(503) && self.missing.add(route) {
+                        log::debug!("the server has no route {route:?}: {error}");
                     }
                     failure.get_or_insert(error);
                 }

@@ -17,12 +17,6 @@ use crate::location::{Location, join};
 use crate::source::Entry;
 
 #[derive(Deserialize)]
-struct ServerInfo {
-    #[serde(default)]
-    multipart_downloads_enabled: bool,
-}
-
-#[derive(Deserialize)]
 struct Presigned {
     #[serde(alias = "presigned_url")]
     url: String,
@@ -46,9 +40,7 @@ impl Served<'_> {
         *self.urls.get_or_init(|| {
             let proxy = self.proxy();
             proxy.software() == Software::Uvicorn
-                && proxy
-                    .get::<ServerInfo>("/api/3.0/mlflow/server-info", &[])
-                    .is_ok_and(|info| info.multipart_downloads_enabled)
+                && proxy.server_info().is_ok_and(|info| info.multipart_downloads_enabled)
         })
     }
 

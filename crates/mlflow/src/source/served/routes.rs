@@ -40,18 +40,19 @@ impl Route {
     }
 }
 
-/// Routes that the server turned out not to have.
+/// Some of the routes.
 #[derive(Debug, Default)]
-pub(super) struct Missing(AtomicU8);
+pub(super) struct Routes(AtomicU8);
 
-impl Missing {
+impl Routes {
     fn has(&self, route: Route) -> bool {
         self.0.load(Ordering::Relaxed) & (1 << route as u8) != 0
     }
 
-    pub(super) fn add(&self, route: Route) {
-        log::debug!("the server has no route {route:?}");
-        self.0.fetch_or(1 << route as u8, Ordering::Relaxed);
+    /// Whether it was not among them.
+    pub(super) fn add(&self, route: Route) -> bool {
+        let bit = 1 << route as u8;
+        self.0.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 }
 
@@ -88,6 +89,35 @@ impl Served<'_> {
         }
         routes.retain(|route| !self.missing.has(*route));
         routes
+    }
+
+    /// A route, and why it was taken.
+    pub(super) fn why(&self, route: Route) -> String {
+        let software = self.proxy().software_seen();
+        let location = &self.resolved.location;
+        let name = match route {
+            Route::Presigned => return "URLs of the store, which spare the server a copy".into(),
+            Route::Proxy if self.proxy.is_some() => "the artifact proxy of another server",
+            Route::Proxy => "the artifact proxy",
+            Route::Run => "/get-artifact",
+            Route::Version => "/model-versions/get-artifact",
+            Route::Logged => "the route for logged models",
+        };
+        let why = match (route, software) {
+            (Route::Proxy, Some(Software::Uvicorn)) => "the faster route of MLflow 3.4 and later",
+            (Route::Proxy, Some(Software::Gunicorn)) if self.resolved.served.run.is_some() => {
+                "as /get-artifact of MLflow 2 to 3.3 would make a copy first"
+            }
+            (Route::Proxy, _) => "where the files are",
+            (Route::Run, Some(Software::Gunicorn)) if self.direct.get() == Some(&true) => {
+                "the faster route of MLflow 2 to 3.3"
+            }
+            _ if self.proxied.is_none() => {
+                return format!("{name}, as the server can read '{location}'");
+            }
+            _ => "as there is no better one",
+        };
+        format!("{name}, {why}")
     }
 
     /// Where a route leads; the presigned one is asked for.
