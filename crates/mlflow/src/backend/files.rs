@@ -119,7 +119,7 @@ impl Files {
         (is_name(name) && directory.join(META).is_file()).then_some(directory)
     }
 
-    fn versions(directory: &Path) -> Result<Vec<Version>, Error> {
+    fn versions(directory: &Path, selector: &Selector) -> Result<Vec<Version>, Error> {
         let mut versions = Vec::new();
         for version in directories(directory)? {
             let is_version = version
@@ -128,15 +128,17 @@ impl Files {
             let meta: Option<VersionMeta> =
                 if is_version { read(&version.join(META))? } else { None };
             let Some(meta) = meta.filter(|meta| meta.current_stage != DELETED) else { continue };
-            versions.push(Version {
+            let version = Version {
                 name: meta.name,
                 number: meta.version,
                 source: meta.source.unwrap_or_default(),
                 storage: meta.storage_location,
                 run_id: meta.run_id.filter(|id| !id.is_empty()),
                 status: meta.status,
-                stage: meta.current_stage,
-            });
+            };
+            if version.is(&meta.current_stage, selector) {
+                versions.push(version);
+            }
         }
         Ok(versions)
     }
@@ -191,17 +193,15 @@ impl Backend for Files {
             }
             other => other,
         };
-        Ok(Version::newest(Self::versions(&directory)?, selector))
-    }
-
-    fn download_uri(&self, version: &Version) -> Result<String, Error> {
-        Ok(version.storage.clone().unwrap_or_else(|| version.source.clone()))
+        Ok(Version::newest(Self::versions(&directory, selector)?))
     }
 
     fn registered_model(&self, name: &str) -> Result<Option<RegisteredModel>, Error> {
         let Some(directory) = self.registered(name) else { return Ok(None) };
-        let mut versions: Vec<_> =
-            Self::versions(&directory)?.iter().map(|found| found.number).collect();
+        let mut versions: Vec<_> = Self::versions(&directory, &Selector::Latest)?
+            .iter()
+            .map(|found| found.number)
+            .collect();
         versions.sort_unstable_by(|a, b| b.cmp(a));
         let mut aliases = Vec::new();
         for entry in fs::read_dir(directory.join("aliases")).into_iter().flatten().flatten() {

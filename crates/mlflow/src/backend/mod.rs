@@ -70,7 +70,9 @@ pub(crate) trait Backend: Display + Send + Sync {
     fn version(&self, name: &str, selector: &Selector) -> Result<Option<Version>, Error>;
 
     /// Where a version's files are, which is not always what it was made from.
-    fn download_uri(&self, version: &Version) -> Result<String, Error>;
+    fn download_uri(&self, version: &Version) -> Result<String, Error> {
+        Ok(version.storage.as_ref().unwrap_or(&version.source).clone())
+    }
 
     fn registered_model(&self, name: &str) -> Result<Option<RegisteredModel>, Error>;
 
@@ -128,29 +130,28 @@ pub(crate) struct Version {
     pub(crate) name: String,
     pub(crate) number: u64,
     pub(crate) source: String,
-    pub(crate) storage: Option<String>,
+    /// As stores record it; a server tells it when it is asked.
+    storage: Option<String>,
     pub(crate) run_id: Option<String>,
     pub(crate) status: String,
-    stage: String,
 }
 
 /// A version that was deleted keeps its place under this name.
 const DELETED: &str = "Deleted_Internal";
 
 impl Version {
-    /// Whether a selector other than an alias takes it.
-    fn is(&self, selector: &Selector) -> bool {
+    /// Whether a selector other than an alias takes it, in its stage.
+    fn is(&self, stage: &str, selector: &Selector) -> bool {
         match selector {
             Selector::Version(number) => self.number == *number,
-            Selector::Stage(stage) => self.stage.eq_ignore_ascii_case(stage),
+            Selector::Stage(wanted) => stage.eq_ignore_ascii_case(wanted),
             Selector::Latest => true,
             Selector::Alias(_) => false,
         }
     }
 
-    /// The newest of those that a selector takes.
-    fn newest(versions: Vec<Self>, selector: &Selector) -> Option<Self> {
-        versions.into_iter().filter(|it| it.is(selector)).max_by_key(|it| it.number)
+    fn newest(versions: Vec<Self>) -> Option<Self> {
+        versions.into_iter().max_by_key(|version| version.number)
     }
 }
 

@@ -49,9 +49,7 @@ impl Backend for Client {
             Selector::Latest => self.latest_versions(name, None),
         };
         match found {
-            Ok(found) => {
-                Ok(found.into_iter().map(Version::from).max_by_key(|version| version.number))
-            }
+            Ok(found) => Ok(Version::newest(found.into_iter().map(Version::from).collect())),
             // An alias that is not there is a 400, and so is an unknown stage.
             Err(error) if matches!(error.status(), Some(400 | 404)) && error.code().is_some() => {
                 Ok(None)
@@ -170,7 +168,6 @@ impl From<api::ModelVersion> for Version {
             storage: None,
             run_id: some(version.run_id),
             status: version.status,
-            stage: String::new(),
         }
     }
 }

@@ -121,23 +121,25 @@ impl Sqlite {
         })
     }
 
-    fn versions(&self, name: &str) -> Result<Vec<Version>, Error> {
+    fn versions(&self, name: &str, selector: &Selector) -> Result<Vec<Version>, Error> {
         let query = format!(
             "SELECT name, version, source, storage_location, run_id, status, current_stage \
              FROM model_versions WHERE name = ?1 AND {} AND current_stage IS NOT ?3",
             self.in_workspace(2)
         );
-        self.all(&query, (name, &self.workspace, DELETED), |row| {
-            Ok(Version {
+        let found = self.all(&query, (name, &self.workspace, DELETED), |row| {
+            let version = Version {
                 name: row.get(0)?,
                 number: row.get::<_, u32>(1)?.into(),
                 source: row.get::<_, Option<_>>(2)?.unwrap_or_default(),
                 storage: row.get(3)?,
                 run_id: row.get::<_, Option<String>>(4)?.filter(|id| !id.is_empty()),
                 status: row.get::<_, Option<_>>(5)?.unwrap_or_default(),
-                stage: row.get::<_, Option<_>>(6)?.unwrap_or_default(),
-            })
-        })
+            };
+            Ok((version, row.get::<_, Option<String>>(6)?.unwrap_or_default()))
+        })?;
+        let taken = found.into_iter().filter(|(version, stage)| version.is(stage, selector));
+        Ok(taken.map(|(version, _)| version).collect())
     }
 
     fn aliases(&self, name: &str) -> Result<Vec<(String, u64)>, Error> {
@@ -192,11 +194,7 @@ impl Backend for Sqlite {
             }
             other => other,
         };
-        Ok(Version::newest(self.versions(name)?, selector))
-    }
-
-    fn download_uri(&self, version: &Version) -> Result<String, Error> {
-        Ok(version.storage.clone().unwrap_or_else(|| version.source.clone()))
+        Ok(Version::newest(self.versions(name, selector)?))
     }
 
     fn registered_model(&self, name: &str) -> Result<Option<RegisteredModel>, Error> {
@@ -205,7 +203,8 @@ impl Backend for Sqlite {
         if self.first(&query, (name, &self.workspace), |_| Ok(()))?.is_none() {
             return Ok(None);
         }
-        let mut versions: Vec<_> = self.versions(name)?.iter().map(|found| found.number).collect();
+        let mut versions: Vec<_> =
+            self.versions(name, &Selector::Latest)?.iter().map(|found| found.number).collect();
         versions.sort_unstable_by(|a, b| b.cmp(a));
         let aliases = self.aliases(name)?.into_iter();
         let aliases = aliases.map(|(alias, version)| (alias, version.to_string())).collect();
