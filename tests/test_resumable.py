@@ -7,6 +7,7 @@ import google_crc32c
 import pytest
 
 from support.pipeline import Pipeline
+from support.upload import arm
 
 SIZE = (20 << 20) + 1
 POINT = 8 << 20
@@ -92,10 +93,3 @@ def test_a_lost_session_begins_anew(large, own_emulator):
     arm(own_emulator, ["return-410-after-8192K"])
     check(own_emulator, pipeline, file)
     assert uploads(own_emulator) == [(0, SIZE), (0, SIZE)]
-
-
-def arm(emulator, faults):
-    status, test = emulator.call(
-        "POST", "/retry_test", {"everyone": True, "instructions": {"storage.objects.insert": faults}}
-    )
-    assert status == 200, test

@@ -1,12 +1,8 @@
 """Large files in parts, which the service puts together."""
 
-import json
-import time
-
 import pytest
 
-from support.pipeline import Pipeline
-from test_upload_resume import Upload, arm, until  # noqa: F401
+from support.upload import Upload, arm, until
 
 SIZE = (200 << 20) + 7
 
@@ -65,6 +61,18 @@ def test_a_part_that_fails_leaves_nothing(upload):
     assert (failed.status, failed.stdout) == (4, "")
     assert upload.content() is None
     assert not [name for name in names(upload) if name.startswith(".parts")]
+
+
+def test_parts_that_may_not_be_removed_are_no_failure(upload, crc32c):
+    process = upload.start("--parallel-composite", "--limit-rate", "300M")
+    until(lambda: len([n for n in names(upload) if n.startswith(".parts")]) >= 1, timeout=20)
+    process.kill()
+    process.communicate()
+    arm(upload.emulator, ["return-403"], "storage.objects.delete")
+    _, done = upload.finish()
+    assert "parts stay in 'gs://large/route/v1/.parts/" in done.stderr, done.stderr
+    live = upload.content()
+    assert (live["size"], live["crc32c"]) == (str(SIZE), crc32c(upload.file))
 
 
 def test_buckets_in_which_parts_cost_something(upload, outcome, crc32c):

@@ -4,88 +4,19 @@ import json
 import random
 import signal
 import stat
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-from support.pipeline import Pipeline
-from support.places import tool
+from support.upload import SIZE, Upload, arm, until
 
-SIZE = (48 << 20) + 1
 # What the service keeps of a request that breaks off ends at a multiple of this.
 QUANTUM = 256 << 10
-
-
-class Upload:
-    """One large file that is not there yet, beside what is, and the tool that sends it."""
-
-    def __init__(self, outcome, emulator, local, env):
-        self.emulator, self.outcome, self.base_env = emulator, outcome, env
-        self.env = emulator.env | local.env(emulator.make_bucket("large"), "m")
-        self.pipeline = Pipeline(outcome, self.env)
-        self.pipeline.run(last="upload")
-        self.file = local.directory / "large.bin"
-        self.file.write_bytes(random.Random(1).randbytes(SIZE))
-        self.bundle()
-        self.state = local.directory.parent / "kept/state/upload"
-
-    def bundle(self):
-        document = self.pipeline.run(last="bundle")
-        # What is sent: mlf-fetch keeps models of its own.
-        self.sent = Path(document["stages"]["bundle"]["modelDirectory"]) / "large.bin"
-
-    def start(self, *args):
-        process = subprocess.Popen(
-            [tool("aip-upload"), "--overwrite", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=self.base_env | self.env, text=True,
-        )
-        process.stdin.write(self.pipeline.documents["bundle"])
-        process.stdin.close()
-        process.stdin = None
-        return process
-
-    def finish(self, *args):
-        """Runs it to its end; the document."""
-        done = self.run(*args)
-        assert done.status == 0, done.stderr
-        return json.loads(done.stdout), done
-
-    def run(self, *args):
-        return self.outcome(
-            "aip-upload", "--overwrite", *args,
-            stdin=self.pipeline.documents["bundle"], env=self.env,
-        )
-
-    def content(self):
-        """What is live, or nothing."""
-        name = "route/v1/model/large.bin".replace("/", "%2F")
-        status, found = self.emulator.call("GET", f"/storage/v1/b/large/o/{name}")
-        return found if status == 200 else None
-
-    def puts(self):
-        """What each request to a session said, and how much it brought."""
-        return [
-            (entry["requestHeaders"]["content-range"], entry["requestBytes"])
-            for entry in self.emulator.requests("PUT")
-        ]
-
-    def notes(self):
-        return list(self.state.glob("*/*.json"))
 
 
 @pytest.fixture
 def upload(outcome, own_emulator, local, env):
     return Upload(outcome, own_emulator, local, env)
-
-
-def until(condition, timeout=10):
-    deadline = time.monotonic() + timeout
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.005)
-    return found
 
 
 def test_killed_at_any_moment(upload, crc32c):
@@ -146,6 +77,16 @@ def killed(upload):
     process.kill()
     process.communicate()
     return upload.notes()[0]
+
+
+def test_what_was_there_is_not_told_as_sent(upload):
+    killed(upload)
+    before = sum(count for _, count in upload.puts())
+    document, done = upload.finish()
+    sent = document["stages"]["upload"]["notes"]["bytesSent"]
+    assert 0 < sent < SIZE and sent == sum(count for _, count in upload.puts()) - before
+    assert f"objects sent ({sent} bytes)" in done.stderr, done.stderr
+    assert f"{SIZE - sent} bytes of them were there already" in done.stderr, done.stderr
 
 
 def test_a_file_that_changed_goes_nowhere(upload, snapshot):
@@ -217,13 +158,6 @@ def test_two_runs_at_a_time(upload, crc32c):
     statuses = [process.wait() for process in (first, second)]
     assert statuses == [0, 0], first.stderr.read() + second.stderr.read()
     assert upload.content()["crc32c"] == crc32c(upload.file)
-
-
-def arm(emulator, faults, method="storage.objects.insert"):
-    body = {"everyone": True, "instructions": {method: faults}}
-    status, test = emulator.call("POST", "/retry_test", body)
-    assert status == 200, test
-    return test["id"]
 
 
 BREAK = "return-reset-connection-after-16384K"

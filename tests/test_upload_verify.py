@@ -181,3 +181,12 @@ def test_a_large_copy_takes_several_requests(outcome, own_emulator, local):
     assert done.status == 0, done.stderr
     calls = [e for e in own_emulator.requests("POST") if "rewriteToken" in e["query"]]
     assert len(calls) >= 2, "64 MiB each"
+
+
+@pytest.mark.parametrize("route", ["../x", "a/./b", "a\rb", "a*", "/"])
+def test_no_other_place(uploaded, outcome, emulator, route):
+    document = uploaded.documents["bundle"]
+    done = outcome("aip-upload", "--route", route, stdin=document, env=uploaded.env)
+    assert (done.status, done.stdout) == (2, ""), done.stderr
+    _, found = emulator.call("GET", f"/storage/v1/b/{uploaded.bucket}/o")
+    assert all(item["name"].startswith("route/v1/") for item in found["items"])

@@ -70,7 +70,9 @@ pub(crate) fn begin<'a>(
             Some(composite) if parts.bucket == composite.item.bucket => {
                 composite.prefix = parts.prefix;
             }
-            _ => remove(sender, &parts.bucket, &parts.prefix)?,
+            _ => {
+                is_removed(sender, &parts.bucket, &parts.prefix);
+            }
         }
     }
     let noted: Vec<_> = composites
@@ -112,6 +114,15 @@ fn remove(sender: &Sender, bucket: &str, prefix: &str) -> Result<(), Failure> {
         sender.storage.delete(bucket, &object)?;
     }
     Ok(())
+}
+
+/// Parts that stay cost something, but are in nobody's way: a caller who may not
+/// remove them can upload all the same.
+fn is_removed(sender: &Sender, bucket: &str, prefix: &str) -> bool {
+    let Err(failure) = remove(sender, bucket, prefix) else { return true };
+    let hint = "aip-upload prune, by who may remove objects, removes them";
+    warn!("parts stay in 'gs://{bucket}/{prefix}': {failure}\nhint: {hint}");
+    false
 }
 
 impl<'a> Composite<'a> {
@@ -218,15 +229,11 @@ pub(crate) fn end(sender: &Sender, composites: &[Composite], failure: Option<&Fa
     if composites.is_empty() || (goes_on && sender.journal.is_some()) {
         return;
     }
-    let mut left = 0;
+    let mut all_gone = true;
     for Composite { item, prefix, .. } in composites {
-        if let Err(failure) = remove(sender, &item.bucket, prefix) {
-            left += 1;
-            let hint = "run it again, or aip-upload prune";
-            warn!("parts stay in 'gs://{}/{prefix}': {failure}\nhint: {hint}", item.bucket);
-        }
+        all_gone &= is_removed(sender, &item.bucket, prefix);
     }
-    if let Some(journal) = sender.journal.filter(|_| left == 0) {
+    if let Some(journal) = sender.journal.filter(|_| all_gone) {
         journal.forget("parts");
     }
 }
@@ -234,13 +241,6 @@ pub(crate) fn end(sender: &Sender, composites: &[Composite], failure: Option<&Fa
 fn sum(path: &Path, start: u64, size: u64) -> std::io::Result<Crc32c> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(start))?;
-    let mut rest = file.take(size);
     let mut sum = Crc32c::default();
-    let mut buffer = vec![0; 128 * 1024];
-    loop {
-        match rest.read(&mut buffer)? {
-            0 => return Ok(sum),
-            count => sum.update(&buffer[..count]),
-        }
-    }
+    sum.update_from(file.take(size)).map(|_| sum)
 }

@@ -126,7 +126,11 @@ impl Put<'_> {
 
 fn record(plan: &Plan, sent: Sent) -> Upload {
     let all = sent.objects.len();
+    // There are two at least: the package and the model.
     info!("{} of {all} objects sent ({} bytes) to '{}'", sent.count, sent.bytes, plan.prefix());
+    if sent.spared > 0 {
+        info!("{} bytes of them were there already, from a run that broke off", sent.spared);
+    }
     if sent.copied > 0 {
         info!("{} of {all} objects copied within Cloud Storage", sent.copied);
     }

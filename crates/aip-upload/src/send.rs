@@ -20,7 +20,10 @@ pub(crate) struct Sent {
     pub(crate) objects: Vec<Object>,
     /// From this machine.
     pub(crate) count: usize,
+    /// Those that left in this run.
     pub(crate) bytes: u64,
+    /// Those that did not have to.
+    pub(crate) spared: u64,
     /// Within the service.
     pub(crate) copied: usize,
 }
@@ -51,7 +54,7 @@ pub(crate) fn extra<'a>(
     match extra.first() {
         Some(first) if !delete => {
             let message = format!(
-                "'gs://{}/{}' holds {} objects that are not part of the model, such as '{}'",
+                "'gs://{}/{}' holds objects that are not part of the model: {}, such as '{}'",
                 plan.bucket,
                 plan.model_prefix,
                 extra.len(),
@@ -114,6 +117,7 @@ impl<'a> Sender<'a> {
         let bytes = different.iter().map(|item| item.size).sum();
         let progress = process.progress(format!("to {}", plan.prefix()), bytes);
         let progress = progress.of_files(different.len());
+        let before = self.storage.sent();
         let composites = composite::begin(self, &different)?;
         let mut tasks: Vec<_> = composites.iter().flat_map(Composite::parts).collect();
         let whole = different.iter().filter(|item| !composites.iter().any(|c| c.is_of(item)));
@@ -139,10 +143,13 @@ impl<'a> Sender<'a> {
         let objects = plan.items.iter().map(|item| item.object(now(item)));
         let here = different.iter().filter(|item| matches!(item.source, Source::File(_)));
         let count = here.count();
+        let whole: u64 = different.iter().map(|item| item.bytes_here()).sum();
+        let bytes = self.storage.sent() - before;
         Ok(Sent {
             objects: objects.collect(),
             count,
-            bytes: different.iter().map(|item| item.bytes_here()).sum(),
+            bytes,
+            spared: whole.saturating_sub(bytes),
             copied: different.len() - count,
         })
     }

@@ -146,10 +146,13 @@ impl Expected {
         for (name, (size, crc32c)) in &self.objects {
             match there.get(name) {
                 None => found.push((name, format!("{} is missing", uri(name)))),
+                Some(object) if object.crc32c.is_none() => {
+                    let why = "it is encrypted with a key that only its owner has";
+                    found.push((name, format!("{} cannot be compared: {why}", uri(name))));
+                }
                 Some(object) if !object.holds(*size, crc32c) => {
-                    let (other, sum) = (object.size, &object.crc32c);
-                    let is = format!("has {other} bytes with crc32c {sum}");
-                    let text = format!("{} {is}, not {size} with {crc32c}", uri(name));
+                    let is = object.content();
+                    let text = format!("{} has {is}, not {size} with {crc32c}", uri(name));
                     found.push((name, text));
                 }
                 Some(_) => {}
@@ -194,7 +197,7 @@ mod tests {
         let object = |name: &str, size| ObjectMeta {
             name: name.into(),
             size,
-            crc32c: "AAAAAA==".into(),
+            crc32c: Some("AAAAAA==".into()),
             generation: 1,
             created: None,
         };
@@ -202,6 +205,12 @@ mod tests {
         let mut there = whole.to_vec();
         there.extend([object("r/v1/x.tar.gz", 1), object("r/v1/context.tar.gz", 5)]);
         assert_eq!(expected.differences(&there), [""; 0], "what lies beside the model may");
+        there[0].crc32c = None;
+        assert_eq!(
+            expected.differences(&there),
+            ["'gs://b/r/v1/model/a' cannot be compared: \
+              it is encrypted with a key that only its owner has"]
+        );
         let there = [object("r/v1/model/b", 2), object("r/v1/model/c", 1), whole[0].clone()];
         assert_eq!(
             expected.differences(&there),

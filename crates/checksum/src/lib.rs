@@ -51,6 +51,20 @@ impl Crc32c {
         self.0 = crc32c::crc32c_append(self.0, bytes);
     }
 
+    /// Goes on with all that a reader has; so much it was.
+    pub fn update_from(&mut self, mut content: impl Read) -> io::Result<u64> {
+        let mut buffer = vec![0; 128 * 1024];
+        let mut size = 0;
+        loop {
+            let count = content.read(&mut buffer)?;
+            if count == 0 {
+                return Ok(size);
+            }
+            self.update(&buffer[..count]);
+            size += count as u64;
+        }
+    }
+
     /// The sum of these bytes followed by `next`, which are `length`.
     #[must_use]
     pub fn followed_by(self, next: Self, length: u64) -> Self {

@@ -1,5 +1,7 @@
 //! What an HTTP request that failed says of itself.
 
+use std::time::{Duration, SystemTime};
+
 use deployment::{Explain, Kind};
 use serde_json::Value;
 use thiserror::Error;
@@ -21,7 +23,7 @@ pub enum HttpError {
         /// The service's word for the error: `NOT_FOUND`, `notFound`, `RESOURCE_DOES_NOT_EXIST`.
         code: Option<String>,
         message: Option<String>,
-        retry_after: Option<std::time::Duration>,
+        retry_after: Option<Duration>,
     },
     /// A proxy answered in place of the service.
     #[error("{method} {url}: the proxy in {variable} answered CONNECT with {status}")]
@@ -48,15 +50,8 @@ impl HttpError {
         body: &[u8],
     ) -> Self {
         let (code, message) = describe(body);
-        let retry_after = retry_after.and_then(|text| text.trim().parse().ok());
-        Self::Answer {
-            method,
-            url: redact(url),
-            status,
-            code,
-            message,
-            retry_after: retry_after.map(std::time::Duration::from_secs),
-        }
+        let retry_after = retry_after.and_then(|text| wait_asked(text, SystemTime::now()));
+        Self::Answer { method, url: redact(url), status, code, message, retry_after }
     }
 
     pub fn no_answer(method: &'static str, url: &str, message: &impl ToString) -> Self {
@@ -88,6 +83,15 @@ impl HttpError {
             Self::Proxy { .. } => "",
         }
     }
+}
+
+/// `Retry-After` is seconds or a date (RFC 9110, 10.2.3); one that has passed
+/// asks for no more.
+fn wait_asked(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    let date = || httpdate::parse_http_date(text).ok();
+    let until = |then: SystemTime| then.duration_since(now).unwrap_or_default();
+    text.parse().ok().map(Duration::from_secs).or_else(|| date().map(until))
 }
 
 /// Code and message of an error body. Google's, Cloud Storage's, MLflow's,
@@ -153,7 +157,7 @@ impl Transient for HttpError {
         self.kind() == Kind::Unavailable && self.status() != Some(501)
     }
 
-    fn retry_after(&self) -> Option<std::time::Duration> {
+    fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Answer { retry_after, .. } => *retry_after,
             Self::Proxy { .. } | Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
@@ -213,6 +217,22 @@ mod tests {
         let disabled = HttpError::answer("GET", "http://h", 500, None, disabled);
         assert!(!disabled.is_transient() && disabled.kind() == Kind::Refused);
         let error = HttpError::answer("GET", "http://h", 429, Some("7"), b"");
-        assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(7)));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn waits_are_seconds_or_dates() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_657);
+        for (text, seconds) in [
+            (" 120 ", Some(120)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(120)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(120)),
+            ("Sun, 06 Nov 1994 08:40:00 GMT", Some(0)),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(wait_asked(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
     }
 }

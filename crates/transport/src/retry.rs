@@ -19,11 +19,18 @@ pub struct Policy {
     pub retries: u32,
     pub first: Duration,
     pub cap: Duration,
+    /// How long the other side may ask to be left alone; a quota is of a minute or two.
+    pub patience: Duration,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { retries: 5, first: Duration::from_secs(1), cap: Duration::from_secs(32) }
+        Self {
+            retries: 5,
+            first: Duration::from_secs(1),
+            cap: Duration::from_secs(32),
+            patience: Duration::from_secs(300),
+        }
     }
 }
 
@@ -38,8 +45,14 @@ impl Policy {
         if number("AIP_TEST_NO_RETRY_DELAY").is_some() {
             policy.first = Duration::ZERO;
             policy.cap = Duration::ZERO;
+            policy.patience = Duration::ZERO;
         }
         policy
+    }
+
+    /// Who is asked to wait does, as often as it may try again.
+    fn wait(&self, attempt: u32, asked: Option<Duration>) -> Duration {
+        asked.map_or_else(|| self.delay(attempt), |asked| asked.min(self.patience))
     }
 
     fn delay(&self, attempt: u32) -> Duration {
@@ -49,6 +62,9 @@ impl Policy {
         ceiling.mul_f64(f64::from(u32::try_from(random).unwrap_or(0)) / 1000.0)
     }
 }
+
+/// Whoever looks on is told of longer waits.
+const LONG: Duration = Duration::from_secs(10);
 
 /// So much further counts as getting on.
 const PROGRESS: u64 = 64 * 1024;
@@ -83,9 +99,13 @@ pub fn retry_moving<S, T, E: Transient>(
         if !error.is_transient() || attempt >= policy.retries {
             return Err(error);
         }
-        let asked = error.retry_after().map(|asked| asked.min(policy.cap));
-        let delay = asked.unwrap_or_else(|| policy.delay(attempt));
-        log::debug!("trying again in {:.1} s: {error}", delay.as_secs_f32());
+        let asked = error.retry_after();
+        let delay = policy.wait(attempt, asked);
+        if asked.is_some() && delay > LONG {
+            log::info!("waiting {:.0} s, as was asked for: {error}", delay.as_secs_f32());
+        } else {
+            log::debug!("trying again in {:.1} s: {error}", delay.as_secs_f32());
+        }
         std::thread::sleep(delay);
         attempt += 1;
     }
@@ -96,7 +116,8 @@ mod tests {
     use super::*;
     use crate::HttpError;
 
-    const AT_ONCE: Policy = Policy { retries: 3, first: Duration::ZERO, cap: Duration::ZERO };
+    const AT_ONCE: Policy =
+        Policy { retries: 3, first: Duration::ZERO, cap: Duration::ZERO, patience: Duration::ZERO };
 
     fn failing(times: u32, status: u16) -> (u32, Result<(), HttpError>) {
         let mut calls = 0;
@@ -135,6 +156,14 @@ mod tests {
         assert!(run(PROGRESS).is_ok());
         assert!(run(PROGRESS / 2).is_ok());
         assert!(run(PROGRESS / 8).is_err(), "a byte now and then is no progress");
+    }
+
+    #[test]
+    fn who_is_asked_to_wait_does() {
+        let policy = Policy::default();
+        let wait = |seconds| policy.wait(0, Some(Duration::from_secs(seconds))).as_secs();
+        assert_eq!([0, 7, 120, 300, 301, u64::MAX].map(wait), [0, 7, 120, 300, 300, 300]);
+        assert!(policy.wait(0, None) <= policy.first);
     }
 
     #[test]

@@ -50,10 +50,11 @@ impl<'a> Content<'a> {
         if self.object.holds(found.size, &found.crc32c) {
             return Ok(());
         }
-        let (size, crc32c) = (self.object.size, &self.object.crc32c);
         let message = format!(
-            "{} bytes with crc32c {} came, not {size} with {crc32c}",
-            found.size, found.crc32c
+            "{} bytes with crc32c {} came, not {}",
+            found.size,
+            found.crc32c,
+            self.object.content()
         );
         Err(io::Error::other(message))
     }

@@ -202,11 +202,16 @@ impl Prune<'_> {
     fn say(&self, unused: &[Value], delete: bool, removed: usize) {
         let place = format!("gs://{}/{}", self.bucket, self.route);
         if delete {
-            info!("{removed} objects removed from '{place}'");
+            let noun = if removed == 1 { "object" } else { "objects" };
+            info!("{removed} {noun} removed from '{place}'");
         } else if unused.is_empty() {
             info!("everything below '{place}' is used, young, or not ours");
         } else {
-            info!("{} folders below '{place}' are unused; --delete removes them", unused.len());
+            let what = match unused.len() {
+                1 => "1 folder".to_owned(),
+                count => format!("{count} folders"),
+            };
+            info!("unused below '{place}': {what}, for --delete to remove");
         }
     }
 }

@@ -16,6 +16,10 @@ const ENDED: [&str; 5] = [
     "JOB_STATE_PARTIALLY_SUCCEEDED",
 ];
 
+/// How a bucket's objects are named: by its address, and by where Vertex AI has
+/// Cloud Storage FUSE mount it in containers.
+const PLACES: [&str; 2] = ["gs://", "/gcs/"];
+
 /// All that may use objects of the bucket.
 pub(super) struct Services(Vec<Place>);
 
@@ -109,11 +113,17 @@ fn ai_platform(service: &Service, project: &str) -> Result<Vec<Value>, gcp::Erro
 fn collect(value: &Value, bucket: &str, used: &mut Vec<String>) {
     match value {
         Value::String(text) => {
-            let place = format!("gs://{bucket}/");
-            for (at, _) in text.match_indices(&place) {
-                let name = &text[at + place.len()..];
-                let end = name.find(|c: char| c.is_whitespace() || ",;\"'".contains(c));
-                used.push(name[..end.unwrap_or(name.len())].to_owned());
+            for place in PLACES.map(|place| format!("{place}{bucket}")) {
+                for (at, _) in text.match_indices(&place) {
+                    let name = &text[at + place.len()..];
+                    let end = name.find(|c: char| c.is_whitespace() || ",;\"'".contains(c));
+                    let name = &name[..end.unwrap_or(name.len())];
+                    // Else it is another bucket, whose name goes on. The bucket
+                    // alone is all that is in it.
+                    if name.is_empty() || name.starts_with('/') {
+                        used.push(name.trim_start_matches('/').to_owned());
+                    }
+                }
             }
         }
         Value::Array(values) => values.iter().for_each(|value| collect(value, bucket, used)),
@@ -133,10 +143,29 @@ mod tests {
         let version = json!({
             "artifactUri": "gs://b/iris/v1/model",
             "packageUris": ["gs://b/iris/v1/x.tar.gz", "gs://other/iris/v2/x.tar.gz"],
-            "containerSpec": {"args": ["--model=gs://b/iris/v3/model,gs://b/iris/v4/model"]},
+            "containerSpec": {
+                "args": ["--model=gs://b/iris/v3/model,gs://b/iris/v4/model", "/gcs/b2/iris/v9"],
+                "command": ["serve", "--path", "/gcs/b/iris/v5/model"],
+                "env": [{"name": "P", "value": "/opt:/gcs/b/iris/v6"}],
+            },
         });
         let mut used = Vec::new();
         collect(&version, "b", &mut used);
-        assert_eq!(used, ["iris/v1/model", "iris/v1/x.tar.gz", "iris/v3/model", "iris/v4/model"]);
+        assert_eq!(
+            used,
+            [
+                "iris/v1/model",
+                "iris/v1/x.tar.gz",
+                "iris/v3/model",
+                "iris/v4/model",
+                "iris/v5/model",
+                "iris/v6"
+            ]
+        );
+        for whole in ["gs://b", "gs://b/", "/gcs/b", "x=/gcs/b,y"] {
+            let mut used = Vec::new();
+            collect(&json!(whole), "b", &mut used);
+            assert_eq!(used, [""], "{whole}: all of it");
+        }
     }
 }

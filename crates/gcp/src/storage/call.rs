@@ -97,9 +97,9 @@ impl Storage {
 }
 
 /// Marks the attempts of one write as one, for the service's own sake.
-pub(super) struct Token(String);
+pub(super) struct Idempotency(String);
 
-impl Token {
+impl Idempotency {
     pub(super) fn new() -> Self {
         // The hasher's random keys are all the randomness it takes.
         let random = || RandomState::new().hash_one(());

@@ -6,7 +6,7 @@ use serde_json::json;
 use transport::{retry, success};
 use ureq::SendBody;
 
-use super::call::{Token, read_json, with_query};
+use super::call::{Idempotency, read_json, with_query};
 use super::{ObjectMeta, Storage, uri};
 use crate::Error;
 
@@ -57,7 +57,7 @@ impl Storage {
         let headers = [
             ("content-type", "application/json".to_owned()),
             ("content-length", body.len().to_string()),
-            Token::new().header(),
+            Idempotency::new().header(),
         ];
         let url = format!("{}/compose", self.object_url(bucket, name));
         let url = with_query(&url, &[("fields", "name,size,crc32c,generation")]);

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use transport::{Crc32c, Paced};
 
@@ -15,11 +15,19 @@ use super::Insert;
 use super::note::Slot;
 use crate::Error;
 
+/// What all uploads share.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub(super) stopped: AtomicBool,
+    /// So many bytes have left, those that had to go again counted again.
+    pub(super) sent: AtomicU64,
+}
+
 /// What is known of one upload's bytes, over all attempts.
 pub(super) struct Content<'a> {
     insert: &'a Insert<'a>,
     sent: &'a (dyn Fn(u64) + Sync),
-    stopped: &'a AtomicBool,
+    line: &'a Line,
     /// Beginnings whose sums are known: so much need not be read again.
     known: Vec<(u64, Crc32c)>,
     /// No byte from here on has ever been sent.
@@ -33,10 +41,10 @@ impl<'a> Content<'a> {
     pub(super) fn new(
         insert: &'a Insert<'a>,
         sent: &'a (dyn Fn(u64) + Sync),
-        stopped: &'a AtomicBool,
+        line: &'a Line,
     ) -> Self {
         let known = vec![(0, Crc32c::default())];
-        Self { insert, sent, stopped, known, reached: 0, told: 0, changed: false }
+        Self { insert, sent, line, known, reached: 0, told: 0, changed: false }
     }
 
     /// The rest of the bytes, from `offset` on.
@@ -59,14 +67,10 @@ impl<'a> Content<'a> {
         if from == offset {
             return Ok(sum);
         }
-        let mut file = self.open(from)?.take(offset - from);
-        let mut buffer = vec![0; 128 * 1024];
-        loop {
-            match file.read(&mut buffer).map_err(|source| self.local(source))? {
-                0 if file.limit() > 0 => return Err(self.is_changed()),
-                0 => break,
-                count => sum.update(&buffer[..count]),
-            }
+        let file = self.open(from)?.take(offset - from);
+        let size = sum.update_from(file).map_err(|source| self.local(source))?;
+        if size < offset - from {
+            return Err(self.is_changed());
         }
         self.known.push((offset, sum));
         Ok(sum)
@@ -88,7 +92,7 @@ impl<'a> Content<'a> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
+        self.line.stopped.load(Ordering::Relaxed)
     }
 
     fn is_changed(&self) -> Error {
@@ -151,6 +155,7 @@ impl Read for Outgoing<'_, '_> {
         }
         self.position = after;
         content.reached = content.reached.max(after);
+        content.line.sent.fetch_add(count as u64, Ordering::Relaxed);
         content.tell(after);
         Ok(count)
     }
@@ -160,7 +165,7 @@ impl Read for Outgoing<'_, '_> {
 mod tests {
     use super::*;
 
-    static GOES_ON: AtomicBool = AtomicBool::new(false);
+    static LINE: Line = Line { stopped: AtomicBool::new(false), sent: AtomicU64::new(0) };
 
     fn read(content: &mut Content, offset: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -178,21 +183,23 @@ mod tests {
             told.fetch_add(more, Ordering::Relaxed);
         };
         let right = insert("4waSgw==");
-        let mut content = Content::new(&right, &tell, &GOES_ON);
+        let line = Line::default();
+        let mut content = Content::new(&right, &tell, &line);
         assert_eq!(read(&mut content, 0).unwrap(), b"123456789");
         assert_eq!(read(&mut content, 4).unwrap(), b"56789");
         assert_eq!(read(&mut content, 9).unwrap(), b"");
         assert_eq!(told.into_inner(), 9, "what goes out again is no progress");
+        assert_eq!(line.sent.into_inner(), 14, "but it was sent");
 
         let wrong = insert("AAAAAA==");
-        let mut content = Content::new(&wrong, &|_| (), &GOES_ON);
+        let mut content = Content::new(&wrong, &|_| (), &LINE);
         assert!(read(&mut content, 0).is_err());
         assert!(matches!(
             content.explain(Error::Ahead { path: String::new(), there: 0, sent: 0 }),
             Error::Changed { .. }
         ));
         let longer = Insert { size: 20, ..right };
-        assert!(read(&mut Content::new(&longer, &|_| (), &GOES_ON), 0).is_err());
-        assert!(Content::new(&longer, &|_| (), &GOES_ON).sum(20).is_err());
+        assert!(read(&mut Content::new(&longer, &|_| (), &LINE), 0).is_err());
+        assert!(Content::new(&longer, &|_| (), &LINE).sum(20).is_err());
     }
 }

@@ -22,7 +22,10 @@ const OURS: [&str; 11] = [
     "x-goog-hash",
 ];
 
-/// `Name: value`. The value may be a secret, such as an encryption key, and so
+/// Keys that the caller supplies with each request.
+const OWN_KEYS: [&str; 2] = ["x-goog-encryption-", "x-goog-copy-source-encryption-"];
+
+/// `Name: value`. The value may be a secret, such as a gateway's token, and so
 /// is never shown.
 #[derive(Clone)]
 pub struct Header {
@@ -36,6 +39,8 @@ pub enum HeaderError {
     Malformed,
     #[error("the header '{0}' is set by the requests themselves")]
     Ours(String),
+    #[error("the header '{0}' is of a key of your own for encryption, which is not supported")]
+    Encryption(String),
     #[error("cannot read '{path}'")]
     Unreadable { path: String, source: std::io::Error },
 }
@@ -43,13 +48,21 @@ pub enum HeaderError {
 impl Explain for HeaderError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Malformed | Self::Ours(_) => Kind::Usage,
+            Self::Malformed | Self::Ours(_) | Self::Encryption(_) => Kind::Usage,
             Self::Unreadable { .. } => Kind::Failed,
         }
     }
 
     fn hint(&self) -> Option<String> {
-        matches!(self, Self::Malformed).then(|| "write --header 'NAME: VALUE', or @FILE".into())
+        match self {
+            Self::Malformed => Some("write --header 'NAME: VALUE', or @FILE".into()),
+            Self::Encryption(_) => Some(
+                "keep the key in Cloud KMS and make it the bucket's default: \
+                 gcloud storage buckets update --default-encryption-key"
+                    .into(),
+            ),
+            Self::Ours(_) | Self::Unreadable { .. } => None,
+        }
     }
 }
 
@@ -73,6 +86,11 @@ impl FromStr for Header {
         let mut value: HeaderValue = value.trim().parse().map_err(|_| HeaderError::Malformed)?;
         if OURS.contains(&name.as_str()) {
             return Err(HeaderError::Ours(name.to_string()));
+        }
+        // The service tells no checksum of such objects, and so nothing could be
+        // compared; nor could Vertex AI read them.
+        if OWN_KEYS.iter().any(|prefix| name.as_str().starts_with(prefix)) {
+            return Err(HeaderError::Encryption(name.to_string()));
         }
         value.set_sensitive(true);
         Ok(Self { name, value })
@@ -100,6 +118,10 @@ mod tests {
         for bad in ["", "x", "a b: c", ": c", "a: b\nc: d", "Content-Length: 1", "AUTHORIZATION: x"]
         {
             assert!(bad.parse::<Header>().is_err(), "{bad}");
+        }
+        for own in ["X-Goog-Encryption-Key: x", "x-goog-copy-source-encryption-algorithm: AES256"] {
+            let error = own.parse::<Header>().unwrap_err();
+            assert!(matches!(error, HeaderError::Encryption(_)), "{own}");
         }
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, "A: 1\n\nB: 2\n").unwrap();

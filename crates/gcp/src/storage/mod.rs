@@ -18,7 +18,7 @@ mod upload;
 mod uri;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use transport::Policy;
 use ureq::Agent;
@@ -44,7 +44,7 @@ pub struct Storage {
     policy: Policy,
     /// What every request carries besides.
     headers: Vec<Header>,
-    stopped: AtomicBool,
+    line: content::Line,
 }
 
 impl Storage {
@@ -58,7 +58,7 @@ impl Storage {
             credentials,
             policy: Policy::from_env(),
             headers: Vec::new(),
-            stopped: AtomicBool::new(false),
+            line: content::Line::default(),
         }
     }
 
@@ -72,7 +72,12 @@ impl Storage {
     /// No content leaves any more: uploads under way end with `Error::Stopped`,
     /// and their notes stay.
     pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
+        self.line.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// So many bytes of content have left, whatever became of them.
+    pub fn sent(&self) -> u64 {
+        self.line.sent.load(Ordering::Relaxed)
     }
 
     /// The same, for what may as well stay unknown.
@@ -107,13 +112,11 @@ impl Storage {
                 query.push(("pageToken", token));
             }
             let url = format!("{}/storage/v1/b/{}/o", self.root, uri::segment(bucket));
-            let page = self.json("GET", &url, &query)?;
-            for item in page["items"].as_array().into_iter().flatten() {
-                objects.push(ObjectMeta::parse("GET", &url, item)?);
-            }
-            match page["nextPageToken"].as_str() {
-                Some(token) => page_token = Some(token.to_owned()),
-                None => return Ok(objects),
+            let (found, next) = object::page(&url, &self.json("GET", &url, &query)?)?;
+            objects.extend(found);
+            page_token = next;
+            if page_token.is_none() {
+                return Ok(objects);
             }
         }
     }

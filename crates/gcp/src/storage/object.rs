@@ -9,8 +9,9 @@ use transport::HttpError;
 pub struct ObjectMeta {
     pub name: String,
     pub size: u64,
-    /// Base64 of four big-endian bytes.
-    pub crc32c: String,
+    /// Base64 of four big-endian bytes. The service tells none of an object that
+    /// is encrypted with a key that only its owner has.
+    pub crc32c: Option<String>,
     pub generation: u64,
     /// Known where it was asked for.
     pub created: Option<SystemTime>,
@@ -21,21 +22,62 @@ impl ObjectMeta {
     pub(super) fn parse(method: &'static str, url: &str, item: &Value) -> Result<Self, HttpError> {
         let text = |key: &str| item[key].as_str();
         let number = |key: &str| text(key).and_then(|text| text.parse().ok());
-        match (text("name"), number("size"), text("crc32c"), number("generation")) {
-            (Some(name), Some(size), Some(crc32c), Some(generation)) => {
+        match (text("name"), number("size"), number("generation")) {
+            (Some(name), Some(size), Some(generation)) => {
+                let crc32c = text("crc32c").map(str::to_owned);
                 let created = text("timeCreated");
                 let created = created.and_then(|time| humantime::parse_rfc3339(time).ok());
-                Ok(Self { name: name.into(), size, crc32c: crc32c.into(), generation, created })
+                Ok(Self { name: name.into(), size, crc32c, generation, created })
             }
             _ => Err(HttpError::unreadable(
                 method,
                 url,
-                &"the answer is not an object with name, size, crc32c and generation",
+                &"the answer is not an object with name, size and generation",
             )),
         }
     }
 
     pub fn holds(&self, size: u64, crc32c: &str) -> bool {
-        self.size == size && self.crc32c == crc32c
+        self.size == size && self.crc32c.as_deref() == Some(crc32c)
+    }
+
+    /// As messages tell it.
+    pub fn content(&self) -> String {
+        let crc32c = self.crc32c.as_deref().unwrap_or("unknown");
+        format!("{} bytes with crc32c {crc32c}", self.size)
+    }
+}
+
+/// A page of a listing, and what the next one is asked for with.
+pub(super) fn page(
+    url: &str,
+    page: &Value,
+) -> Result<(Vec<ObjectMeta>, Option<String>), HttpError> {
+    let items = page["items"].as_array().into_iter().flatten();
+    let objects =
+        items.map(|item| ObjectMeta::parse("GET", url, item)).collect::<Result<_, _>>()?;
+    // An empty one would ask for the first page, without end.
+    let next = page["nextPageToken"].as_str().filter(|token| !token.is_empty());
+    Ok((objects, next.map(str::to_owned)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_with_a_key_of_its_owners_spoils_no_listing() {
+        let answer = json!({"items": [
+            {"name": "a", "size": "1", "crc32c": "AAAAAA==", "generation": "7"},
+            {"name": "b", "size": "1", "generation": "8"},
+        ], "nextPageToken": ""});
+        let (objects, next) = page("http://h", &answer).unwrap();
+        assert!(objects[0].holds(1, "AAAAAA==") && !objects[1].holds(1, "AAAAAA=="));
+        assert!(!objects[1].holds(1, ""), "what is not known is not the same");
+        assert_eq!(objects[1].content(), "1 bytes with crc32c unknown");
+        assert_eq!(next, None);
+        assert!(page("http://h", &json!({"items": [{"name": "a", "size": "1"}]})).is_err());
     }
 }

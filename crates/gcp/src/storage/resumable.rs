@@ -9,7 +9,7 @@ use std::io::Cursor;
 use transport::{HttpError, Transient as _, retry, success};
 use ureq::SendBody;
 
-use super::call::{Token, with_query};
+use super::call::{Idempotency, with_query};
 use super::content::Content;
 use super::journal::Journal;
 use super::note::Slot;
@@ -21,7 +21,7 @@ use crate::Error;
 struct Upload<'a> {
     storage: &'a Storage,
     insert: &'a Insert<'a>,
-    token: Token,
+    idempotency: Idempotency,
     content: Content<'a>,
     slot: Option<Slot>,
 }
@@ -64,8 +64,8 @@ impl Storage {
         let mut upload = Upload {
             storage: self,
             insert,
-            token: Token::new(),
-            content: Content::new(insert, sent, &self.stopped),
+            idempotency: Idempotency::new(),
+            content: Content::new(insert, sent, &self.line),
             slot: journal.and_then(|journal| journal.slot(&self.root, insert).ok()),
         };
         let done = upload.run();
@@ -155,7 +155,7 @@ impl Upload<'_> {
             ("content-length", metadata.len().to_string()),
             ("x-upload-content-type", "application/octet-stream".to_owned()),
             ("x-upload-content-length", insert.size.to_string()),
-            self.token.header(),
+            self.idempotency.header(),
         ];
         let (url, query) = storage.upload_url(insert, "resumable");
         let url = with_query(&url, &query_refs(&query));
@@ -190,7 +190,7 @@ impl Upload<'_> {
             ("content-length", (size - offset).to_string()),
             ("content-range", range),
             ("x-goog-hash", format!("crc32c={crc32c}")),
-            self.token.header(),
+            self.idempotency.header(),
         ];
         let mut outgoing = self.content.from(offset, self.slot.as_mut())?;
         let body = SendBody::from_reader(&mut outgoing);

@@ -3,7 +3,7 @@
 use transport::{HttpError, retry, success};
 use ureq::SendBody;
 
-use super::call::{Token, read_json, with_query};
+use super::call::{Idempotency, read_json, with_query};
 use super::{GsUri, ObjectMeta, Storage, uri};
 use crate::Error;
 
@@ -44,7 +44,7 @@ impl Storage {
         moved: &(dyn Fn(u64) + Sync),
     ) -> Result<ObjectMeta, Error> {
         let (mut token, mut done) = (None, 0);
-        let idempotency = Token::new();
+        let idempotency = Idempotency::new();
         loop {
             // Each step that ends is progress, so the count of failures begins anew.
             let step = retry(&self.policy, || {
@@ -78,7 +78,7 @@ impl Storage {
         &self,
         rewrite: &Rewrite,
         token: Option<&str>,
-        idempotency: &Token,
+        idempotency: &Idempotency,
     ) -> Result<Step, Error> {
         let url = self.rewrite_url(rewrite, token);
         let headers = [("content-length", "0".to_owned()), idempotency.header()];
@@ -111,10 +111,8 @@ impl Storage {
 
 /// It is there all the same, and so is said aloud.
 fn other(rewrite: &Rewrite, object: &ObjectMeta) -> Error {
-    let message = format!(
-        "the copy has {} bytes with crc32c {}, not {} with {}",
-        object.size, object.crc32c, rewrite.size, rewrite.crc32c
-    );
+    let message =
+        format!("the copy has {}, not {} with {}", object.content(), rewrite.size, rewrite.crc32c);
     HttpError::unreadable("POST", &format!("gs://{}/{}", rewrite.bucket, rewrite.name), &message)
         .into()
 }

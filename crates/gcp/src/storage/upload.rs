@@ -12,7 +12,7 @@ use serde_json::json;
 use transport::{Answer, HttpError, retry, success};
 use ureq::SendBody;
 
-use super::call::{Token, read_json, with_query};
+use super::call::{Idempotency, read_json, with_query};
 use super::content::Content;
 use super::journal::Journal;
 use super::{ObjectMeta, Storage, uri};
@@ -94,11 +94,11 @@ impl Storage {
         let headers = [
             ("content-type", format!("multipart/related; boundary={BOUNDARY}")),
             ("content-length", length.to_string()),
-            Token::new().header(),
+            Idempotency::new().header(),
         ];
         let (url, query) = self.upload_url(insert, "multipart");
         let url = with_query(&url, &query_refs(&query));
-        let mut content = Content::new(insert, sent, &self.stopped);
+        let mut content = Content::new(insert, sent, &self.line);
         retry(&self.policy, || {
             let written = self.with_token(|| {
                 let outgoing = content.from(0, None)?;
@@ -145,10 +145,8 @@ pub(super) fn written(
     if object.holds(insert.size, insert.crc32c) {
         return Ok(object);
     }
-    let message = format!(
-        "the object has {} bytes with crc32c {}, not {} with {}",
-        object.size, object.crc32c, insert.size, insert.crc32c
-    );
+    let message =
+        format!("the object has {}, not {} with {}", object.content(), insert.size, insert.crc32c);
     Err(HttpError::unreadable(method, url, &message).into())
 }
 
