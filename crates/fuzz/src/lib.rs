@@ -8,19 +8,22 @@
 use std::path::{Component, Path};
 
 use deployment::Deployment;
+use gcp::storage::Insert;
 use mlflow::{MlModel, ModelUri};
 use serde_json::Value;
 
 type Target = fn(&[u8]);
 
 /// Every target with the name of its corpus.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("content_range", content_range),
     ("document", document),
     ("listing", listing),
     ("mlmodel", mlmodel),
     ("model_uri", model_uri),
     ("multipart", multipart),
+    ("storage_listing", storage_listing),
+    ("upload_note", upload_note),
 ];
 
 /// A range that is taken lies within its total and can be counted.
@@ -93,4 +96,37 @@ pub fn multipart(input: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let parts = |step| runtime.block_on(aip_emulator::storage::fuzzing::multipart(body, "B", step));
     assert_eq!(parts(step), parts(body.len().max(1)));
+}
+
+/// Whatever Cloud Storage lists: only a checksum that was told agrees with one,
+/// and there is no next page that is the first again.
+pub fn storage_listing(input: &[u8]) {
+    let Some((objects, next)) = gcp::storage::fuzzing::listing(input) else { return };
+    assert_ne!(next.as_deref(), Some(""));
+    for object in objects {
+        assert!(!object.holds(object.size, ""), "{}", object.name);
+        let sum = object.crc32c.as_deref();
+        assert!(sum.is_none_or(|sum| object.holds(object.size, sum)), "{}", object.name);
+    }
+}
+
+/// A note that an upload goes on with is its own, young, and of no more bytes
+/// than there are.
+pub fn upload_note(input: &[u8]) {
+    const NOW: u64 = 1_800_000_000;
+    let insert = Insert {
+        bucket: "b",
+        name: "n",
+        content: Path::new("n"),
+        start: 0,
+        size: 9,
+        crc32c: "4waSgw==",
+        replaces: 0,
+    };
+    let Some((offset, bound)) = gcp::storage::fuzzing::note(input, &insert, NOW) else { return };
+    assert!(offset <= insert.size && offset <= bound);
+    let note: Value = serde_json::from_slice(input).expect("it was parsed");
+    assert_eq!((&note["upload"]["name"], &note["upload"]["size"]), (&"n".into(), &9.into()));
+    let created = note["created"].as_u64().expect("it was read");
+    assert!(created <= NOW && NOW - created < 7 * 24 * 3600);
 }

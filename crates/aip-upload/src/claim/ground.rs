@@ -77,7 +77,9 @@ pub(super) fn ground(plan: &Plan, there: &There) -> Ground {
         return Ground::Free;
     }
     let Some(mark) = there.get(&name(plan)) else { return Ground::Taken };
-    let digest = digest(content.iter().map(|one| (&*one.name, one.size, one.crc32c.as_deref().unwrap_or_default())));
+    let digest = digest(
+        content.iter().map(|one| (&*one.name, one.size, one.crc32c.as_deref().unwrap_or_default())),
+    );
     // It stays with what is whole where the bucket does not let go of it.
     let is_whole = says(mark, &digest, Ground::Free);
     let was_free = mark.size == text(&digest, Ground::Free).len() as u64;

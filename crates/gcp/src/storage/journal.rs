@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_is_of_no_use_after_six_days() {
+    fn a_note_that_is_old_or_cannot_be_true_is_of_no_use() {
         let case = Case::new();
         let journal = case.journal();
         let insert = case.insert();
@@ -149,6 +149,13 @@ mod tests {
         assert!(slot.resume().is_none());
         fs::write(&slot.path, "{").unwrap();
         assert!(slot.resume().is_none());
+        for (offset, bound) in [(10, 20), (5, 4)] {
+            slot.begin("http://h/secret");
+            let mut note: Note = serde_json::from_slice(&fs::read(&slot.path).unwrap()).unwrap();
+            (note.offset, note.bound) = (offset, bound);
+            write(&slot.path, &note).unwrap();
+            assert!(slot.resume().is_none(), "of nine bytes, {offset} of at most {bound}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod call;
 mod compose;
 mod content;
 mod download;
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod journal;
 mod note;

@@ -21,7 +21,7 @@ pub(super) const STRIDE: u64 = 64 * 1024 * 1024;
 
 /// What is uploaded, and how.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Upload {
+pub(super) struct Upload {
     root: String,
     bucket: String,
     name: String,
@@ -29,6 +29,20 @@ struct Upload {
     size: u64,
     crc32c: String,
     replaces: u64,
+}
+
+impl Upload {
+    pub(super) fn new(root: &str, insert: &Insert) -> Self {
+        Self {
+            root: root.into(),
+            bucket: insert.bucket.into(),
+            name: insert.name.into(),
+            start: insert.start,
+            size: insert.size,
+            crc32c: insert.crc32c.into(),
+            replaces: insert.replaces,
+        }
+    }
 }
 
 /// What changes when somebody writes a file.
@@ -55,6 +69,15 @@ pub(super) struct Note {
 }
 
 impl Note {
+    /// If it is of this upload, young, and can be true: no more is known to have
+    /// been sent than there is, or than may have been.
+    pub(super) fn read(bytes: &[u8], upload: &Upload, now: u64) -> Option<Self> {
+        let note: Self = serde_json::from_slice(bytes).ok()?;
+        let is_young = note.created <= now && now - note.created < LIFE.as_secs();
+        let is_sound = note.offset <= note.bound && note.offset <= upload.size;
+        (note.upload == *upload && is_young && is_sound).then_some(note)
+    }
+
     /// Of the bytes before `offset`, as they were sent.
     pub(super) fn prefix(&self) -> Option<Crc32c> {
         self.prefix.parse().ok()
@@ -71,36 +94,24 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(path: PathBuf, root: &str, insert: &Insert, metadata: &Metadata) -> Self {
-        let upload = Upload {
-            root: root.into(),
-            bucket: insert.bucket.into(),
-            name: insert.name.into(),
-            start: insert.start,
-            size: insert.size,
-            crc32c: insert.crc32c.into(),
-            replaces: insert.replaces,
-        };
         let file = FileState {
             seconds: metadata.mtime(),
             nanoseconds: metadata.mtime_nsec(),
             inode: metadata.ino(),
         };
-        Self { path, upload, file, note: None }
+        Self { path, upload: Upload::new(root, insert), file, note: None }
     }
 
     /// What an earlier run noted of this very upload; and whether the file has
     /// not been touched since.
     pub(super) fn resume(&mut self) -> Option<(&Note, bool)> {
-        let note: Note = serde_json::from_slice(&fs::read(&self.path).ok()?).ok()?;
-        let now = now();
-        let is_young = note.created <= now && now - note.created < LIFE.as_secs();
-        if note.upload != self.upload || !is_young {
+        let bytes = fs::read(&self.path).ok()?;
+        let Some(note) = Note::read(&bytes, &self.upload, now()) else {
             self.forget();
             return None;
-        }
+        };
         let untouched = note.file == self.file;
-        self.note = Some(note);
-        self.note.as_ref().map(|note| (note, untouched))
+        Some((self.note.insert(note), untouched))
     }
 
     pub(super) fn begin(&mut self, session: &str) {

@@ -24,7 +24,7 @@ impl ObjectMeta {
         let number = |key: &str| text(key).and_then(|text| text.parse().ok());
         match (text("name"), number("size"), number("generation")) {
             (Some(name), Some(size), Some(generation)) => {
-                let crc32c = text("crc32c").map(str::to_owned);
+                let crc32c = text("crc32c").filter(|sum| !sum.is_empty()).map(str::to_owned);
                 let created = text("timeCreated");
                 let created = created.and_then(|time| humantime::parse_rfc3339(time).ok());
                 Ok(Self { name: name.into(), size, crc32c, generation, created })
