@@ -76,6 +76,7 @@ def killed(upload):
     time.sleep(0.3)
     process.kill()
     process.communicate()
+    until(upload.puts)  # it is told when it has ended
     return upload.notes()[0]
 
 
