@@ -171,7 +171,7 @@ impl Client {
     /// Until it has answered once, a silent server is more likely a wrong
     /// address than trouble that passes.
     fn policy(&self) -> Policy {
-        let mut policy = self.policy;
+        let mut policy = self.policy.clone();
         if !self.answered.load(Ordering::Relaxed) {
             policy.retries = policy.retries.min(1);
         }
@@ -179,7 +179,7 @@ impl Client {
     }
 
     pub(crate) fn retries(&self) -> Policy {
-        self.policy
+        self.policy.clone()
     }
 
     /// Sends a request; once more where the login may just have grown old.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::host::redact;
-use crate::retry::Transient;
+use crate::retry::{PATIENCE, Transient};
 
 /// Of a failed answer's body no more than this is read.
 pub const MAX_ERROR_BODY: u64 = 64 * 1024;
@@ -140,11 +140,18 @@ impl Explain for HttpError {
     }
 
     fn hint(&self) -> Option<String> {
-        let Self::Proxy { variable, status, .. } = self else { return None };
-        Some(match status {
-            407 => format!("the proxy wants a login: {variable}=http://USER:PASSWORD@HOST:PORT"),
-            _ => "the proxy must allow CONNECT to the server's port; NO_PROXY excepts hosts".into(),
-        })
+        match self {
+            Self::Proxy { variable, status: 407, .. } => {
+                Some(format!("the proxy wants a login: {variable}=http://USER:PASSWORD@HOST:PORT"))
+            }
+            Self::Proxy { .. } => Some(
+                "the proxy must allow CONNECT to the server's port; NO_PROXY excepts hosts".into(),
+            ),
+            Self::Answer { retry_after: Some(asked), .. } if *asked > PATIENCE => {
+                Some(format!("the service asks to be left alone for {} s", asked.as_secs()))
+            }
+            Self::Answer { .. } | Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
+        }
     }
 
     fn http_status(&self) -> Option<u16> {

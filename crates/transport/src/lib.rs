@@ -20,4 +20,4 @@ pub use error::{HttpError, MAX_ERROR_BODY};
 pub use host::{is_link_local, is_loopback, may_carry_credentials, redact, without_secrets};
 pub use parallel::for_each;
 pub use rate::{NoRate, Paced, Rate, bytes_of, limit_rate, pace};
-pub use retry::{Policy, Transient, retry, retry_moving};
+pub use retry::{Policy, Stop, Transient, retry, retry_moving};

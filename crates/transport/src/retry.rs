@@ -1,7 +1,9 @@
 //! The one retry layer: exponential back-off with full jitter.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// An error that may pass by itself.
 pub trait Transient: std::fmt::Display {
@@ -11,16 +13,35 @@ pub trait Transient: std::fmt::Display {
     fn retry_after(&self) -> Option<Duration>;
 }
 
+/// Ends the waiting of all that share it.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How long the other side may ask to be left alone; a quota is of a minute or two.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+
 /// How often and how patiently. Cloud Storage's guide asks for a factor of two
 /// and a cap; five retries ride out some 15 seconds of trouble on average,
 /// which is as long as someone in front of a terminal believes in it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     pub retries: u32,
     pub first: Duration,
     pub cap: Duration,
-    /// How long the other side may ask to be left alone; a quota is of a minute or two.
-    pub patience: Duration,
+    /// Whether anybody waits at all; tests do not.
+    pub waits: bool,
+    /// Once it is set, what has failed is not tried again.
+    pub stop: Stop,
 }
 
 impl Default for Policy {
@@ -29,7 +50,8 @@ impl Default for Policy {
             retries: 5,
             first: Duration::from_secs(1),
             cap: Duration::from_secs(32),
-            patience: Duration::from_secs(300),
+            waits: true,
+            stop: Stop::default(),
         }
     }
 }
@@ -42,17 +64,26 @@ impl Policy {
         if let Some(retries) = number("AIP_MAX_RETRIES") {
             policy.retries = retries;
         }
-        if number("AIP_TEST_NO_RETRY_DELAY").is_some() {
-            policy.first = Duration::ZERO;
-            policy.cap = Duration::ZERO;
-            policy.patience = Duration::ZERO;
-        }
+        policy.waits = number("AIP_TEST_NO_RETRY_DELAY").is_none();
         policy
     }
 
-    /// Who is asked to wait does, as often as it may try again.
+    /// The delay comes on top of what was asked for: else many that were told the
+    /// same would all be back at once.
     fn wait(&self, attempt: u32, asked: Option<Duration>) -> Duration {
-        asked.map_or_else(|| self.delay(attempt), |asked| asked.min(self.patience))
+        asked.unwrap_or_default().saturating_add(self.delay(attempt))
+    }
+
+    /// Ends early when it is stopped.
+    fn pause(&self, wait: Duration) {
+        let begun = Instant::now();
+        while self.waits && !self.stop.is_set() {
+            let left = wait.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(SLICE));
+        }
     }
 
     fn delay(&self, attempt: u32) -> Duration {
@@ -63,8 +94,21 @@ impl Policy {
     }
 }
 
+/// Nobody waits longer to hear that it is stopped.
+const SLICE: Duration = Duration::from_millis(250);
+
 /// Whoever looks on is told of longer waits.
 const LONG: Duration = Duration::from_secs(10);
+
+/// Many may be asked to wait at once: one of them says so.
+fn say(wait: Duration, error: &impl std::fmt::Display) {
+    static SAID: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.is_none_or(|said| said.elapsed() > LONG) {
+        *said = Some(Instant::now());
+        log::info!("waiting {:.0} s, as was asked for: {error}", wait.as_secs_f32());
+    }
+}
 
 /// So much further counts as getting on.
 const PROGRESS: u64 = 64 * 1024;
@@ -100,13 +144,18 @@ pub fn retry_moving<S, T, E: Transient>(
             return Err(error);
         }
         let asked = error.retry_after();
-        let delay = policy.wait(attempt, asked);
-        if asked.is_some() && delay > LONG {
-            log::info!("waiting {:.0} s, as was asked for: {error}", delay.as_secs_f32());
-        } else {
-            log::debug!("trying again in {:.1} s: {error}", delay.as_secs_f32());
+        if asked.is_some_and(|asked| asked > PATIENCE) {
+            return Err(error);
         }
-        std::thread::sleep(delay);
+        let wait = policy.wait(attempt, asked);
+        log::debug!("trying again in {:.1} s: {error}", wait.as_secs_f32());
+        if policy.waits && asked.is_some() && wait > LONG {
+            say(wait, &error);
+        }
+        policy.pause(wait);
+        if policy.stop.is_set() {
+            return Err(error);
+        }
         attempt += 1;
     }
 }
@@ -115,27 +164,58 @@ pub fn retry_moving<S, T, E: Transient>(
 mod tests {
     use super::*;
     use crate::HttpError;
+    use deployment::Explain as _;
 
-    const AT_ONCE: Policy =
-        Policy { retries: 3, first: Duration::ZERO, cap: Duration::ZERO, patience: Duration::ZERO };
+    fn at_once() -> Policy {
+        Policy { retries: 3, waits: false, ..Policy::default() }
+    }
 
-    fn failing(times: u32, status: u16) -> (u32, Result<(), HttpError>) {
+    fn failing(
+        policy: &Policy,
+        times: u32,
+        status: u16,
+        asked: &str,
+    ) -> (u32, Result<(), HttpError>) {
         let mut calls = 0;
-        let result = retry(&AT_ONCE, || {
+        let result = retry(policy, || {
             calls += 1;
             if calls > times {
                 return Ok(());
             }
-            Err(HttpError::answer("GET", "http://h", status, Some("9"), b""))
+            Err(HttpError::answer("GET", "http://h", status, Some(asked), b""))
         });
         (calls, result)
     }
 
     #[test]
     fn transient_errors_are_tried_again_and_others_are_not() {
-        assert!(matches!(failing(2, 503), (3, Ok(()))));
-        assert!(matches!(failing(9, 503), (4, Err(_))));
-        assert!(matches!(failing(9, 404), (1, Err(_))));
+        let policy = at_once();
+        assert!(matches!(failing(&policy, 2, 503, "9"), (3, Ok(()))));
+        assert!(matches!(failing(&policy, 9, 503, "9"), (4, Err(_))));
+        assert!(matches!(failing(&policy, 9, 404, "9"), (1, Err(_))));
+    }
+
+    #[test]
+    fn who_is_asked_for_too_much_gives_up() {
+        let policy = at_once();
+        assert!(matches!(failing(&policy, 1, 429, "300"), (2, Ok(()))));
+        let (calls, result) = failing(&policy, 1, 429, "301");
+        assert_eq!(calls, 1);
+        assert!(result.unwrap_err().hint().unwrap().contains("301 s"));
+    }
+
+    #[test]
+    fn who_is_stopped_waits_no_longer() {
+        let policy = Policy::default();
+        let begun = Instant::now();
+        let calls = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| failing(&policy, 9, 429, "60").0);
+            std::thread::sleep(Duration::from_millis(50));
+            policy.stop.set();
+            waiting.join().unwrap()
+        });
+        assert_eq!(calls, 1);
+        assert!(begun.elapsed() < Duration::from_secs(20));
     }
 
     #[test]
@@ -144,7 +224,7 @@ mod tests {
         let run = |step: u64| {
             let mut at = 0;
             retry_moving(
-                &AT_ONCE,
+                &at_once(),
                 &mut at,
                 |at| *at,
                 |at| {
@@ -161,9 +241,13 @@ mod tests {
     #[test]
     fn who_is_asked_to_wait_does() {
         let policy = Policy::default();
-        let wait = |seconds| policy.wait(0, Some(Duration::from_secs(seconds))).as_secs();
-        assert_eq!([0, 7, 120, 300, 301, u64::MAX].map(wait), [0, 7, 120, 300, 300, 300]);
+        for asked in [0, 7, 120, u64::MAX].map(Duration::from_secs) {
+            let wait = policy.wait(0, Some(asked));
+            assert!(wait >= asked && wait <= asked.saturating_add(policy.first));
+        }
         assert!(policy.wait(0, None) <= policy.first);
+        let waits = [(); 8].map(|()| policy.wait(3, Some(Duration::ZERO)));
+        assert!(waits.iter().any(|wait| *wait != waits[0]), "not all at once");
     }
 
     #[test]

@@ -7,9 +7,9 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use transport::{Crc32c, Paced};
+use transport::{Crc32c, Paced, Stop};
 
 use super::Insert;
 use super::note::Slot;
@@ -18,7 +18,7 @@ use crate::Error;
 /// What all uploads share.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    pub(super) stopped: AtomicBool,
+    pub(super) stop: Stop,
     /// So many bytes have left, those that had to go again counted again.
     pub(super) sent: AtomicU64,
 }
@@ -68,7 +68,7 @@ impl<'a> Content<'a> {
             return Ok(sum);
         }
         let file = self.open(from)?.take(offset - from);
-        let size = sum.update_from(file).map_err(|source| self.local(source))?;
+        let size = sum.update_from(file).map_err(|source| self.explain(self.local(source)))?;
         if size < offset - from {
             return Err(self.is_changed());
         }
@@ -78,7 +78,7 @@ impl<'a> Content<'a> {
 
     /// A failure to send may be one to read, or somebody's wish.
     pub(super) fn explain(&self, error: Error) -> Error {
-        if self.is_stopped() {
+        if self.line.stop.is_set() {
             Error::Stopped
         } else if self.changed {
             self.is_changed()
@@ -91,19 +91,15 @@ impl<'a> Content<'a> {
         self.insert.content.display().to_string()
     }
 
-    fn is_stopped(&self) -> bool {
-        self.line.stopped.load(Ordering::Relaxed)
-    }
-
     fn is_changed(&self) -> Error {
         Error::Changed { path: self.path() }
     }
 
-    fn open(&self, offset: u64) -> Result<File, Error> {
+    fn open(&self, offset: u64) -> Result<Stopping<'a>, Error> {
         let mut file = File::open(self.insert.content).map_err(|source| self.local(source))?;
         let start = SeekFrom::Start(self.insert.start + offset);
         file.seek(start).map_err(|source| self.local(source))?;
-        Ok(file)
+        Ok(Stopping { file, stop: &self.line.stop })
     }
 
     fn local(&self, source: io::Error) -> Error {
@@ -122,9 +118,24 @@ pub(super) fn local(path: &Path, source: io::Error) -> Error {
     Error::Local { path: path.display().to_string(), source }
 }
 
+/// A file that cannot be read any more once another upload has failed.
+struct Stopping<'a> {
+    file: File,
+    stop: &'a Stop,
+}
+
+impl Read for Stopping<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_set() {
+            return Err(io::Error::other(Error::Stopped));
+        }
+        self.file.read(buffer)
+    }
+}
+
 /// One attempt's bytes.
 pub(super) struct Outgoing<'a, 'c> {
-    file: Paced<File>,
+    file: Paced<Stopping<'a>>,
     position: u64,
     sum: Crc32c,
     content: &'c mut Content<'a>,
@@ -134,9 +145,6 @@ pub(super) struct Outgoing<'a, 'c> {
 impl Read for Outgoing<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Self { content, .. } = self;
-        if content.is_stopped() {
-            return Err(io::Error::other(Error::Stopped));
-        }
         let insert = content.insert;
         let left = usize::try_from(insert.size - self.position).unwrap_or(usize::MAX);
         let room = buffer.len().min(left);
@@ -165,8 +173,6 @@ impl Read for Outgoing<'_, '_> {
 mod tests {
     use super::*;
 
-    static LINE: Line = Line { stopped: AtomicBool::new(false), sent: AtomicU64::new(0) };
-
     fn read(content: &mut Content, offset: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut outgoing = content.from(offset, None).map_err(io::Error::other)?;
@@ -189,17 +195,22 @@ mod tests {
         assert_eq!(read(&mut content, 4).unwrap(), b"56789");
         assert_eq!(read(&mut content, 9).unwrap(), b"");
         assert_eq!(told.into_inner(), 9, "what goes out again is no progress");
-        assert_eq!(line.sent.into_inner(), 14, "but it was sent");
+        assert_eq!(line.sent.load(Ordering::Relaxed), 14, "but it was sent");
 
         let wrong = insert("AAAAAA==");
-        let mut content = Content::new(&wrong, &|_| (), &LINE);
+        let mut content = Content::new(&wrong, &|_| (), &line);
         assert!(read(&mut content, 0).is_err());
         assert!(matches!(
             content.explain(Error::Ahead { path: String::new(), there: 0, sent: 0 }),
             Error::Changed { .. }
         ));
         let longer = Insert { size: 20, ..right };
-        assert!(read(&mut Content::new(&longer, &|_| (), &LINE), 0).is_err());
-        assert!(Content::new(&longer, &|_| (), &LINE).sum(20).is_err());
+        assert!(read(&mut Content::new(&longer, &|_| (), &line), 0).is_err());
+        assert!(Content::new(&longer, &|_| (), &line).sum(20).is_err());
+
+        line.stop.set();
+        let mut content = Content::new(&right, &|_| (), &line);
+        assert!(read(&mut content, 0).is_err());
+        assert!(matches!(content.sum(4), Err(Error::Stopped)));
     }
 }

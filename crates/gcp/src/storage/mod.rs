@@ -16,6 +16,8 @@ mod note;
 mod object;
 mod resumable;
 mod rewrite;
+#[cfg(test)]
+mod stopping;
 mod upload;
 mod uri;
 
@@ -53,14 +55,15 @@ impl Storage {
     pub fn new(root: String, credentials: Arc<Credentials>) -> Self {
         let agent = transport::sending_agent(&root);
         let streams = transport::agent(&root);
+        let line = content::Line::default();
         Self {
             root,
             agent,
             streams,
             credentials,
-            policy: Policy::from_env(),
+            policy: Policy { stop: line.stop.clone(), ..Policy::from_env() },
             headers: Vec::new(),
-            line: content::Line::default(),
+            line,
         }
     }
 
@@ -71,10 +74,10 @@ impl Storage {
         self
     }
 
-    /// No content leaves any more: uploads under way end with `Error::Stopped`,
-    /// and their notes stay.
+    /// No content leaves any more, and nobody waits to try again: uploads and
+    /// copies under way end with an error, and their notes stay.
     pub fn stop(&self) {
-        self.line.stopped.store(true, Ordering::Relaxed);
+        self.line.stop.set();
     }
 
     /// So many bytes of content have left, whatever became of them.

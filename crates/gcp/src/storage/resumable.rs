@@ -86,14 +86,14 @@ fn may_go_on(error: &Error) -> bool {
 
 impl Upload<'_> {
     fn run(&mut self) -> Result<ObjectMeta, Error> {
-        let policy = self.storage.policy;
+        let policy = &self.storage.policy;
         let mut session = match self.resumed()? {
             Some(session) => session,
             None => self.start()?,
         };
         let mut restarts = 0;
         loop {
-            match retry(&policy, || self.turn(&mut session)) {
+            match retry(policy, || self.turn(&mut session)) {
                 Ok(Some(object)) => return Ok(object),
                 // It got further, so the count of failures begins anew.
                 Ok(None) => {}

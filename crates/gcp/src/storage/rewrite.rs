@@ -46,6 +46,9 @@ impl Storage {
         let (mut token, mut done) = (None, 0);
         let idempotency = Idempotency::new();
         loop {
+            if self.line.stop.is_set() {
+                return Err(Error::Stopped);
+            }
             // Each step that ends is progress, so the count of failures begins anew.
             let step = retry(&self.policy, || {
                 self.with_token(|| self.rewrite_step(rewrite, token.as_deref(), &idempotency))
