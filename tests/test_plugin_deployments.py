@@ -206,11 +206,14 @@ def test_a_version_is_replaced_by_its_name(service):
 
 @both
 def test_a_name_is_free_once_it_is_deleted(service):
-    """Whatever the bucket still has of the version that was."""
+    """What the bucket still has of the version that was goes when told to."""
     service.create()
     service.client.delete_deployment(service.name)
     service.change_model(3)
-    assert service.create()["created"]
+    with pytest.raises(MlflowException, match="holds another upload") as refused:
+        service.create()
+    assert "overwrite" in str(refused.value)
+    assert service.create(config={"overwrite": True})["created"]
 
 
 @vertex

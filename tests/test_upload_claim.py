@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import time
 
 import pytest
 
 from support.between import Between
 from support.pipeline import Pipeline
 from support.places import tool
+from support.upload import until
 from support.vertex import push_image
 
 
@@ -142,9 +142,7 @@ def upload(two, document, *args):
 def half_done(two):
     """The second broke off, its large file missing; all else is there."""
     process = start(two, two.second, "--limit-rate", "64K")
-    deadline = time.monotonic() + 20
-    while len(two.objects()) < 6 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: len(two.objects()) >= 6)
     process.kill()
     process.communicate()
     assert "route/v1/.upload" in two.objects() and "route/v1/model/big.bin" not in two.objects()
@@ -156,11 +154,13 @@ def whole(two, document):
     return done.status == 0 and "route/v1/.upload" not in two.objects()
 
 
-def test_what_broke_off_needs_no_leave(two):
+def test_what_broke_off_may_be_going_on(two):
+    """Nothing tells a dead upload from a slow one, so another needs leave."""
     half_done(two)
+    before = two.objects()
     refused = upload(two, two.first)
-    assert refused.status == 1 and "--delete-extra" in refused.stderr, "that does"
-    done = upload(two, two.first, "--delete-extra")
+    assert refused.status == 4 and "is under way" in refused.stderr and two.objects() == before
+    done = upload(two, two.first, "--overwrite", "--delete-extra")
     assert done.status == 0, done.stderr
     assert whole(two, done.stdout)
 
@@ -172,20 +172,16 @@ def test_it_goes_on_itself(two):
     assert whole(two, done.stdout)
 
 
-def test_one_that_began_over_something_whole_needs_leave(two):
-    """It may have changed nothing before it broke off."""
+def test_what_is_about_to_be_replaced(two):
+    """The second has begun to write over the first, and has changed nothing yet."""
     assert upload(two, two.first).status == 0
     before = two.objects()
     process = start(two, two.second, "--overwrite", "--limit-rate", "1K")
-    while "route/v1/.upload" not in two.objects():
-        time.sleep(0.01)
+    until(lambda: "route/v1/.upload" in two.objects())
     process.kill()
     process.communicate()
     assert {**two.objects(), **before} == two.objects(), "what was whole is there yet"
-    third = json.loads(two.second)
-    [file] = [one for one in third["stages"]["fetch"]["files"] if one["path"] == "new.txt"]
-    third["stages"]["fetch"]["files"].remove(file)
-    assert upload(two, json.dumps(third)).status == 4
+    assert upload(two, two.first).status == 4, "it does not take the other's mark away"
     done = upload(two, two.second)
     assert done.status == 0, done.stderr
     assert whole(two, done.stdout)
@@ -217,21 +213,50 @@ def test_who_comes_second_stops_who_came_first(two, snapshot):
     assert whole(two, began[0].stdout)
 
 
-def test_two_begin_at_once(two):
-    """Both saw an empty place."""
-    began = []
+def test_what_was_thought_dead_writes_once_more(two):
+    """Then it is not what was uploaded that lies there."""
+    half_done(two)
+    path = "/upload/storage/v1/b/models/o?uploadType=media&name=route/v1/model/big.bin"
+    wrote = []
 
     def meanwhile(request):
-        if request.method == "POST" and not began:
-            began.append(upload(two, two.first))
+        if request.method == "DELETE" and not wrote:
+            wrote.append(two.emulator.call("POST", path, "late", {"Content-Type": "text/plain"}))
 
     with Between(two.emulator.url, meanwhile=meanwhile) as between:
         env = {"STORAGE_EMULATOR_HOST": between.url,
                "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{between.url}/storage/v1/"}
-        late = two.outcome("aip-upload", stdin=two.second, env=two.env | env)
+        flags = ("--overwrite", "--delete-extra")
+        done = two.outcome("aip-upload", *flags, stdin=two.first, env=two.env | env)
+    assert wrote and (done.status, done.stdout) == (4, ""), done.stderr
+
+
+def begin_at_once(two, early, late):
+    """Both saw an empty place; what came of them."""
+    began = []
+
+    def meanwhile(request):
+        if request.method == "POST" and not began:
+            began.append(upload(two, early))
+
+    with Between(two.emulator.url, meanwhile=meanwhile) as between:
+        env = {"STORAGE_EMULATOR_HOST": between.url,
+               "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{between.url}/storage/v1/"}
+        done = two.outcome("aip-upload", stdin=late, env=two.env | env)
     assert began[0].status == 0, began[0].stderr
-    assert whole(two, began[0].stdout), late.stderr
+    assert whole(two, began[0].stdout), done.stderr
+    return done
+
+
+def test_two_begin_at_once(two):
+    late = begin_at_once(two, two.first, two.second)
     assert (late.status, late.stdout) == (4, "")
+
+
+def test_two_of_the_same_begin_at_once(two):
+    late = begin_at_once(two, two.first, two.first)
+    assert late.status == 0, late.stderr
+    assert whole(two, late.stdout)
 
 
 def test_a_bucket_that_keeps_the_mark(outcome, own_emulator, local, env):
@@ -248,5 +273,5 @@ def test_a_bucket_that_keeps_the_mark(outcome, own_emulator, local, env):
     assert upload(two, first).status == 0
     two.change()
     refused = upload(two, two.documents["bundle"])
-    assert refused.status == 4 and "holds another upload" in refused.stderr
+    assert refused.status == 4 and "another upload" in refused.stderr
     assert two.objects() == before

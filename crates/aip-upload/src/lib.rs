@@ -59,9 +59,9 @@ pub struct Args {
     #[arg(long, value_name = "PREFIX")]
     route: Option<String>,
 
-    /// Write over another upload under this version's name that is whole, and that
-    /// a version may be made of; without this, it is refused before anything is
-    /// sent. What an upload that broke off has left needs no leave
+    /// Write over what another upload has put under this version's name, and a
+    /// version may be made of; without this, it is refused before anything is
+    /// sent. An upload of the same that broke off goes on without this
     #[arg(long)]
     overwrite: bool,
 

@@ -7,8 +7,8 @@ use deployment::names::{is_inner_path, is_object};
 use deployment::{Deployment, File, Object, Upload};
 use gcp::storage::{GsUri, GsUriError, Insert, ObjectMeta, Rewrite};
 use stage::Failure;
+use transport::Hasher;
 
-use crate::claim;
 use crate::send::There;
 
 /// Where an object's content comes from.
@@ -155,7 +155,13 @@ impl Plan {
 
     /// What all of it together is known by.
     pub(crate) fn digest(&self) -> String {
-        claim::digest(self.items.iter().map(|item| (&*item.name, item.size, &*item.crc32c)))
+        let mut items: Vec<_> = self.items.iter().collect();
+        items.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut hasher = Hasher::default();
+        for Item { name, size, crc32c, .. } in items {
+            hasher.update(format!("{name}\0{size}\0{crc32c}\n").as_bytes());
+        }
+        hasher.finish().sha256
     }
 
     /// Whether an upload to this place may have written it, as one of its files.

@@ -12,36 +12,24 @@ use crate::send::There;
 /// So many names say what is meant.
 const SHOWN: usize = 3;
 
-/// What lies at the place before anything is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ground {
-    /// Nothing, or what an upload that broke off has left.
-    Free,
-    /// Something whole.
-    Taken,
-}
-
-/// Refuses to write over, or beside, something else that is whole.
+/// Refuses to write over, or beside, what another upload has written or writes.
 pub(crate) fn check(plan: &Plan, there: &There, overwrite: bool) -> Result<(), Failure> {
-    let different = different(plan, there);
-    let is_ours = there.get(&name(plan)).is_some_and(|mark| is_own(plan, mark));
-    if overwrite || is_ours || different.is_empty() || ground(plan, there) == Ground::Free {
-        return Ok(());
-    }
-    let names = different.iter().take(SHOWN).map(|item| format!("'{}'", plan.relative(&item.name)));
-    let mut names = names.collect::<Vec<_>>().join(", ");
-    if different.len() > SHOWN {
-        names = format!("{names} and {} more", different.len() - SHOWN);
-    }
+    let place = plan.prefix();
+    let failure = match mark(plan, there) {
+        _ if overwrite => return Ok(()),
+        Some(mark) if is_own(plan, mark) => return Ok(()),
+        Some(_) => Failure::new(Kind::Refused, format!("another upload to '{place}' is under way"))
+            .because("or has broken off: its mark is there"),
+        None if !there.keys().any(|name| plan.is_content(name)) => return Ok(()),
+        // What there is besides is removed on request alone.
+        None if different(plan, there).next().is_none() => return Ok(()),
+        None => Failure::new(Kind::Refused, format!("'{place}' holds another upload"))
+            .because(what_differs(plan, there)),
+    };
     let flags =
         if plan.extra(there).is_empty() { "--overwrite" } else { "--overwrite --delete-extra" };
-    Err(Failure::new(Kind::Refused, format!("'{}' holds another upload", plan.prefix()))
+    Err(failure
         .http_status(409)
-        .because(format!(
-            "{} of {} files differ there, or are missing: {names}",
-            different.len(),
-            plan.items.len()
-        ))
         .hint(
             "give this one a place of its own: aip-bundle with another --version-name, or \
              another --route",
@@ -49,53 +37,46 @@ pub(crate) fn check(plan: &Plan, there: &There, overwrite: bool) -> Result<(), F
         .hint(format!("or put it in the place of what is there, which a version may use: {flags}")))
 }
 
+/// Nothing is to be written, and nothing to be removed.
+pub(super) fn is_done(plan: &Plan, there: &There) -> bool {
+    different(plan, there).next().is_none() && plan.extra(there).is_empty()
+}
+
+pub(super) fn mark<'a>(plan: &Plan, there: &'a There) -> Option<&'a ObjectMeta> {
+    there.get(&name(plan))
+}
+
+pub(super) fn is_own(plan: &Plan, mark: &ObjectMeta) -> bool {
+    let text = Digest::of_bytes(text(plan).as_bytes());
+    mark.holds(text.size, &text.crc32c)
+}
+
 pub(super) fn name(plan: &Plan) -> String {
     format!("{}{MARK}", plan.prefix)
 }
 
-/// Its length tells what it was written over, whoever wrote it.
-pub(super) fn text(digest: &str, ground: Ground) -> String {
-    match ground {
-        Ground::Free => format!("aip-upload {digest}\n"),
-        Ground::Taken => format!("aip-upload {digest} over another\n"),
-    }
+pub(super) fn text(plan: &Plan) -> String {
+    format!("aip-upload {}\n", plan.digest())
 }
 
-fn says(mark: &ObjectMeta, digest: &str, ground: Ground) -> bool {
-    let text = Digest::of_bytes(text(digest, ground).as_bytes());
-    mark.holds(text.size, &text.crc32c)
+fn different<'a>(plan: &'a Plan, there: &'a There) -> impl Iterator<Item = &'a Item> {
+    plan.items.iter().filter(|item| item.is_in(there).is_none())
 }
 
-pub(super) fn is_own(plan: &Plan, mark: &ObjectMeta) -> bool {
-    let digest = plan.digest();
-    [Ground::Free, Ground::Taken].iter().any(|ground| says(mark, &digest, *ground))
-}
-
-pub(super) fn ground(plan: &Plan, there: &There) -> Ground {
-    let content: Vec<_> = there.values().filter(|object| plan.is_content(&object.name)).collect();
-    if content.is_empty() {
-        return Ground::Free;
-    }
-    let Some(mark) = there.get(&name(plan)) else { return Ground::Taken };
-    let digest = digest(
-        content.iter().map(|one| (&*one.name, one.size, one.crc32c.as_deref().unwrap_or_default())),
-    );
-    // It stays with what is whole where the bucket does not let go of it.
-    let is_whole = says(mark, &digest, Ground::Free);
-    let was_free = mark.size == text(&digest, Ground::Free).len() as u64;
-    if was_free && !is_whole { Ground::Free } else { Ground::Taken }
-}
-
-pub(super) fn different<'a>(plan: &'a Plan, there: &There) -> Vec<&'a Item> {
-    plan.items.iter().filter(|item| item.is_in(there).is_none()).collect()
-}
-
-/// Of all files with their names, sizes and sums.
-pub(crate) fn digest<'a>(files: impl Iterator<Item = (&'a str, u64, &'a str)>) -> String {
-    let mut lines: Vec<_> =
-        files.map(|(name, size, crc32c)| format!("{name}\0{size}\0{crc32c}\n")).collect();
-    lines.sort();
-    Digest::of_bytes(lines.concat().as_bytes()).sha256
+fn what_differs(plan: &Plan, there: &There) -> String {
+    let different: Vec<_> = different(plan, there).collect();
+    let shown = different.iter().take(SHOWN);
+    let names: Vec<_> = shown.map(|item| format!("'{}'", plan.relative(&item.name))).collect();
+    let more = match different.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "{} of {} files differ there, or are missing: {}{more}",
+        different.len(),
+        plan.items.len(),
+        names.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -128,8 +109,9 @@ mod tests {
         plan.items.iter().map(|item| object(&item.name, item.size, &item.crc32c)).collect()
     }
 
-    fn with_mark(mut there: There, digest: &str, ground: Ground) -> There {
-        let text = Digest::of_bytes(text(digest, ground).as_bytes());
+    /// With the mark of an upload of this plan.
+    fn marked(mut there: There, plan: &Plan) -> There {
+        let text = Digest::of_bytes(text(plan).as_bytes());
         there.extend([object("r/v1/.upload", text.size, &text.crc32c)]);
         there
     }
@@ -148,23 +130,21 @@ mod tests {
         assert!(allowed(&one, &there(&one)), "the same again");
         assert!(!allowed(&other, &there(&one)));
         assert!(!allowed(&more, &there(&one)), "nor is anything put beside");
+        assert!(allowed(&one, &there(&more)), "for that is what --delete-extra is for");
         let beside = [object("r/v1/notes", 1, ""), object("r/v1/build/x.tar.gz", 1, "")];
         assert!(allowed(&one, &beside.into()), "what is no upload's is in nobody's way");
     }
 
     #[test]
-    fn what_broke_off_is_anybodys() {
+    fn who_began_goes_on() {
         let one = plan(&[("p.tar.gz", 0), ("model/a", 0), ("model/b", 0)]);
         let other = plan(&[("p.tar.gz", 1), ("model/a", 1)]);
         let mut half = there(&one);
         half.remove("r/v1/model/b");
-        let marked = |ground| with_mark(half.clone(), &one.digest(), ground);
-        assert!(allowed(&one, &marked(Ground::Free)) && allowed(&other, &marked(Ground::Free)));
+        assert!(allowed(&one, &marked(half.clone(), &one)));
+        assert!(!allowed(&other, &marked(half.clone(), &one)), "it may be writing yet");
         assert!(!allowed(&other, &half), "without the mark, it was whole once");
-        assert!(allowed(&one, &marked(Ground::Taken)), "its own goes on");
-        assert!(!allowed(&other, &marked(Ground::Taken)), "it began over something whole");
-        let whole = with_mark(there(&one), &one.digest(), Ground::Free);
-        assert!(!allowed(&other, &whole), "whole, though the mark could not be removed");
+        assert!(!allowed(&one, &marked(there(&one), &other)), "whole, and about to be replaced");
     }
 
     #[test]

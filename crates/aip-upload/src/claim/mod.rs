@@ -11,7 +11,7 @@
 
 mod ground;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::Write as _;
 
 use deployment::Kind;
@@ -22,9 +22,9 @@ use transport::Digest;
 
 use crate::plan::Plan;
 use crate::send::{There, grant, listed};
-use ground::{Ground, different, ground, is_own, name, text};
+use ground::{is_done, is_own, mark, name, text};
 
-pub(crate) use ground::{check, digest};
+pub(crate) use ground::check;
 
 pub(crate) const MARK: &str = ".upload";
 
@@ -34,41 +34,47 @@ pub(crate) struct Claim<'a> {
     storage: &'a Storage,
     plan: &'a Plan,
     mark: ObjectMeta,
+    /// From another upload, which may be writing yet.
+    is_taken_over: bool,
 }
 
 impl<'a> Claim<'a> {
-    /// Takes the place, also from an upload that broke off, in the state in which
-    /// it was seen. Nothing where there is nothing to be written.
+    /// Takes the place in the state in which it was seen. Nothing where there is
+    /// nothing to be written.
     pub(crate) fn take(
         storage: &'a Storage,
         plan: &'a Plan,
         there: &There,
     ) -> Result<Option<Self>, Failure> {
-        let before = there.get(&name(plan));
-        let is_done = different(plan, there).is_empty() && plan.extra(there).is_empty();
-        if is_done && before.is_none() {
+        let before = mark(plan, there);
+        if before.is_none() && is_done(plan, there) {
             return Ok(None);
         }
-        let mark = match before {
-            Some(mark) if is_own(plan, mark) => mark.clone(),
-            _ => write(storage, plan, ground(plan, there), before)?,
-        };
+        if let Some(mark) = before.filter(|mark| is_own(plan, mark)) {
+            return Ok(Some(Self { storage, plan, mark: mark.clone(), is_taken_over: false }));
+        }
+        let mark = write(storage, plan, before)?;
         // Another may have come and gone between the look and the mark.
-        if before.is_none() && seen(plan, &listed(storage, plan)?) != seen(plan, there) {
-            storage.delete(&plan.bucket, &mark)?;
+        if before.is_none() && has_come(plan, there, &listed(storage, plan)?) {
+            if let Err(error) = storage.delete(&plan.bucket, &mark) {
+                warn!("'gs://{}/{}' stays: {error}", plan.bucket, mark.name);
+            }
             return Err(lost(plan));
         }
-        Ok(Some(Self { storage, plan, mark }))
+        Ok(Some(Self { storage, plan, mark, is_taken_over: before.is_some() }))
     }
 
     /// All is written. Whoever took the place meanwhile may have written over it,
     /// and then nothing has been uploaded.
     pub(crate) fn release(self) -> Result<(), Failure> {
-        let Self { storage, plan, mark } = self;
+        let Self { storage, plan, mark, is_taken_over } = self;
+        let is_whole = || Ok::<_, Failure>(is_done(plan, &listed(storage, plan)?));
         let is_ours = match storage.remove(&plan.bucket, &mark) {
+            // Whose place it was learns of it only at the end.
+            Ok(true) if is_taken_over => is_whole()?,
             Ok(true) => true,
             // Another run of the same was done earlier, or somebody else's.
-            Ok(false) => different(plan, &listed(storage, plan)?).is_empty(),
+            Ok(false) => is_whole()?,
             Err(error) if error.status() == Some(412) => false,
             // A bucket that makes objects stay; or a caller who may not remove.
             Err(error) if error.status() == Some(403) => {
@@ -91,10 +97,9 @@ impl<'a> Claim<'a> {
 fn write(
     storage: &Storage,
     plan: &Plan,
-    ground: Ground,
     before: Option<&ObjectMeta>,
 ) -> Result<ObjectMeta, Failure> {
-    let text = text(&plan.digest(), ground);
+    let text = text(plan);
     let local =
         |error: std::io::Error| Failure::failed("cannot write a temporary file").cause(&error);
     let mut file = tempfile::NamedTempFile::new().map_err(local)?;
@@ -119,10 +124,16 @@ fn write(
     })
 }
 
-/// What of it may belong to an upload, in which generation.
-fn seen(plan: &Plan, there: &There) -> BTreeMap<String, u64> {
-    let content = there.values().filter(|object| plan.is_content(&object.name));
-    content.map(|object| (object.name.clone(), object.generation)).collect()
+/// Whether there is content now that was not there before, nor is this plan's.
+fn has_come(plan: &Plan, before: &There, now: &There) -> bool {
+    let is_same = |now: &ObjectMeta| {
+        before.get(&now.name).is_some_and(|before| before.generation == now.generation)
+    };
+    let planned: HashMap<_, _> = plan.items.iter().map(|item| (&item.name, item)).collect();
+    let is_ours = |now: &ObjectMeta| {
+        planned.get(&now.name).is_some_and(|item| now.holds(item.size, &item.crc32c))
+    };
+    now.values().any(|now| plan.is_content(&now.name) && !is_same(now) && !is_ours(now))
 }
 
 fn lost(plan: &Plan) -> Failure {

@@ -45,7 +45,6 @@ def create(
         with run.resumable():
             found = listing.versions_or_none(wanted)
         check_new(wanted, document, endpoint, found)
-        take_place(wanted, str(document["spec"]["version"]), [one["name"] for one in found])
     return answer(name, run, endpoint)
 
 
@@ -71,7 +70,6 @@ def update(
         if not versions and not listing.exists(wanted):
             raise absent(f"'{name}'")
         wanted.spec.setdefault("version", free(versions))
-        take_place(wanted, wanted.spec["version"], versions)
         make_live(wanted)
     return answer(name, Run(wanted, directory(wanted)), endpoint)
 
@@ -97,13 +95,6 @@ def read(
 def follow_replace(wanted: Settings) -> None:
     """Who replaces a version replaces what it was made of."""
     if wanted.flags.get("replace"):
-        wanted.flags.setdefault("overwrite", True)
-
-
-def take_place(wanted: Settings, version: str, versions: list[str]) -> None:
-    """What lies in the bucket under a name that no version has is that of one that
-    was deleted, or never came to be."""
-    if version not in versions:
         wanted.flags.setdefault("overwrite", True)
 
 
