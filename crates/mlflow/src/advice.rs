@@ -2,15 +2,20 @@
 
 use transport::HttpError;
 
+use crate::login::Options;
 use crate::server::Server;
+
+/// MLflow's word for what a server was started without, with a status of 500.
+pub(crate) const DISABLED: &str = "FEATURE_DISABLED";
 
 /// `host` is what the requests call the server.
 pub(crate) fn on(
     error: &HttpError,
     server: &Server,
     host: &str,
-    anonymous: bool,
+    options: &Options,
 ) -> Option<String> {
+    let anonymous = options.is_anonymous();
     match (error, error.status()) {
         (HttpError::NoAnswer { message, .. }, _) => Some(on_silence(message, server)),
         (_, Some(401)) if anonymous => Some(
@@ -39,8 +44,7 @@ pub(crate) fn on(
              registered model"
                 .into(),
         ),
-        // MLflow's word where there are no workspaces, with a status of 500.
-        (_, Some(500)) if error.code() == Some("FEATURE_DISABLED") => {
+        (_, Some(500)) if error.code() == Some(DISABLED) && options.workspace.is_some() => {
             Some("unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces".into())
         }
         (_, Some(300..=399)) => Some("give the address it redirects to as --tracking-uri".into()),

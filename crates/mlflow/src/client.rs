@@ -219,7 +219,9 @@ impl Client {
             let said = format!("redirects to {}", transport::redact(location));
             return Err(HttpError::answer(method, url, status.as_u16(), None, said.as_bytes()));
         }
-        success(method, url, response)
+        success(method, url, response).map_err(|error| {
+            if error.code() == Some(advice::DISABLED) { error.for_good() } else { error }
+        })
     }
 
     /// Whether a run, or a model, may be out of sight in another workspace.
@@ -238,7 +240,7 @@ impl Client {
         let options = self.session.options();
         let named = options.headers.iter().find(|header| header.name == HOST);
         let host = named.map_or(self.server.authority(), Header::value);
-        advice::on(error, &self.server, host, options.is_anonymous())
+        advice::on(error, &self.server, host, options)
     }
 }
 

@@ -15,7 +15,12 @@ pub const MAX_ERROR_BODY: u64 = 64 * 1024;
 #[derive(Debug, Error)]
 pub enum HttpError {
     /// The service answered, and not with success.
-    #[error("{method} {url}: {status}{}{}", text(" ", code.as_deref()), text(": ", message.as_deref()))]
+    #[error(
+        "{method} {url}: {status}{}{}{}",
+        text(" ", code.as_deref()),
+        text(": ", message.as_deref()),
+        too_long(*retry_after)
+    )]
     Answer {
         method: &'static str,
         url: String,
@@ -24,6 +29,8 @@ pub enum HttpError {
         code: Option<String>,
         message: Option<String>,
         retry_after: Option<Duration>,
+        /// Whatever the status says, it will not pass.
+        lasting: bool,
     },
     /// A proxy answered in place of the service.
     #[error("{method} {url}: the proxy in {variable} answered CONNECT with {status}")]
@@ -40,6 +47,11 @@ fn text(prefix: &str, part: Option<&str>) -> String {
     part.map(|part| format!("{prefix}{part}")).unwrap_or_default()
 }
 
+fn too_long(asked: Option<Duration>) -> String {
+    let asked = asked.filter(|asked| *asked > PATIENCE);
+    asked.map(|asked| format!(", and asks for a wait of {} s", asked.as_secs())).unwrap_or_default()
+}
+
 impl HttpError {
     /// From an answer's status and the beginning of its body, whatever its form.
     pub fn answer(
@@ -51,7 +63,24 @@ impl HttpError {
     ) -> Self {
         let (code, message) = describe(body);
         let retry_after = retry_after.and_then(|text| wait_asked(text, SystemTime::now()));
-        Self::Answer { method, url: redact(url), status, code, message, retry_after }
+        Self::Answer {
+            method,
+            url: redact(url),
+            status,
+            code,
+            message,
+            retry_after,
+            lasting: false,
+        }
+    }
+
+    /// The same, of which the caller knows that it will not pass.
+    #[must_use]
+    pub fn for_good(mut self) -> Self {
+        if let Self::Answer { lasting, .. } = &mut self {
+            *lasting = true;
+        }
+        self
     }
 
     pub fn no_answer(method: &'static str, url: &str, message: &impl ToString) -> Self {
@@ -129,8 +158,7 @@ fn describe(body: &[u8]) -> (Option<String>, Option<String>) {
 impl Explain for HttpError {
     fn kind(&self) -> Kind {
         match self {
-            // MLflow's word for what a server was started without, with a status of 500.
-            Self::Answer { code: Some(code), .. } if code == "FEATURE_DISABLED" => Kind::Refused,
+            Self::Answer { lasting: true, .. } => Kind::Refused,
             Self::Answer { status: 408 | 429 | 500..=599, .. }
             | Self::Proxy { status: 408 | 429 | 500..=599, .. }
             | Self::NoAnswer { .. } => Kind::Unavailable,
@@ -140,18 +168,11 @@ impl Explain for HttpError {
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::Proxy { variable, status: 407, .. } => {
-                Some(format!("the proxy wants a login: {variable}=http://USER:PASSWORD@HOST:PORT"))
-            }
-            Self::Proxy { .. } => Some(
-                "the proxy must allow CONNECT to the server's port; NO_PROXY excepts hosts".into(),
-            ),
-            Self::Answer { retry_after: Some(asked), .. } if *asked > PATIENCE => {
-                Some(format!("the service asks to be left alone for {} s", asked.as_secs()))
-            }
-            Self::Answer { .. } | Self::NoAnswer { .. } | Self::Unreadable { .. } => None,
-        }
+        let Self::Proxy { variable, status, .. } = self else { return None };
+        Some(match status {
+            407 => format!("the proxy wants a login: {variable}=http://USER:PASSWORD@HOST:PORT"),
+            _ => "the proxy must allow CONNECT to the server's port; NO_PROXY excepts hosts".into(),
+        })
     }
 
     fn http_status(&self) -> Option<u16> {
@@ -220,9 +241,8 @@ mod tests {
             );
         }
         assert!(HttpError::no_answer("GET", "http://h", &"reset").is_transient());
-        let disabled = br#"{"error_code":"FEATURE_DISABLED","message":"No."}"#;
-        let disabled = HttpError::answer("GET", "http://h", 500, None, disabled);
-        assert!(!disabled.is_transient() && disabled.kind() == Kind::Refused);
+        let lasting = HttpError::answer("GET", "http://h", 500, None, b"").for_good();
+        assert!(!lasting.is_transient() && lasting.kind() == Kind::Refused);
         let error = HttpError::answer("GET", "http://h", 429, Some("7"), b"");
         assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
     }

@@ -186,8 +186,18 @@ fn refusals_say_what_to_set() {
     let broken = answer(500, "text/html", "<html>Internal");
     fetch(&broken, &[RUN]).failed(5, &[": 500"]);
     let alone = answer(500, "", r#"{"error_code": "FEATURE_DISABLED", "message": "no"}"#);
-    fetch(&alone, &[RUN]).failed(4, &["hint: unset MLFLOW_WORKSPACE"]);
+    let env = [("MLFLOW_WORKSPACE", "team-a")];
+    fetch_in(tempfile::tempdir().unwrap(), &alone.url, &[RUN], &env)
+        .failed(4, &["hint: unset MLFLOW_WORKSPACE"]);
     assert_eq!(alone.requests().len(), 1, "it will not pass");
+    let other = fetch(&alone, &[RUN]);
+    other.failed(4, &["500 FEATURE_DISABLED: no"]);
+    assert!(!other.stderr.contains("WORKSPACE"), "{}", other.stderr);
+    let later = Server::start(|_| {
+        Reply::Raw(b"HTTP/1.1 429 No\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n".into())
+    });
+    fetch(&later, &[RUN]).failed(5, &[": 429, and asks for a wait of 3600 s"]);
+    assert_eq!(later.requests().len(), 1, "an hour is too long to wait for");
     let missing = answer(404, "", r#"{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no"}"#);
     fetch(&missing, &[RUN]).failed(4, &["does not exist at 'http://127.0.0.1:"]);
     assert!(!fetch(&missing, &[RUN]).stderr.contains("MLFLOW_WORKSPACE"));
