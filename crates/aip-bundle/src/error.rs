@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use deployment::{Explain, Kind};
+use deployment::{Explain, Kind, is_full};
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -120,8 +120,4 @@ impl Explain for Error {
         };
         Some(hint.into())
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use deployment::names::is_inner_path;
 use deployment::{Fetch, File};
 
 use crate::error::Error;
@@ -27,7 +28,7 @@ impl<'a> Model<'a> {
         if !files.is_sorted_by(|one, other| one.path <= other.path) {
             files.to_mut().sort_by(|one, other| one.path.cmp(&other.path));
         }
-        if let Some(bad) = files.iter().find(|file| !is_below(&file.path)) {
+        if let Some(bad) = files.iter().find(|file| !is_inner_path(&file.path)) {
             return Err(Error::Escapes(bad.path.clone()));
         }
         // A dry fetch may not have looked into the model.
@@ -136,11 +137,6 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     let name = path.display().to_string();
     let bytes = fs::read(path).map_err(|source| Error::Read { path: name.clone(), source })?;
     String::from_utf8(bytes).map_err(|_| Error::NotText(name))
-}
-
-/// Whether a path names a place below the directory it is joined to.
-fn is_below(path: &str) -> bool {
-    !path.contains('\0') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 #[cfg(test)]

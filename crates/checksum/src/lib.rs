@@ -20,21 +20,30 @@ pub struct Digest {
 }
 
 impl Digest {
-    pub fn of(mut content: impl Read) -> io::Result<Self> {
+    pub fn of(content: impl Read) -> io::Result<Self> {
         let mut hasher = Hasher::default();
-        let mut buffer = vec![0; 128 * 1024];
-        loop {
-            match content.read(&mut buffer)? {
-                0 => return Ok(hasher.finish()),
-                count => hasher.update(&buffer[..count]),
-            }
-        }
+        hasher.update_from(content)?;
+        Ok(hasher.finish())
     }
 
     pub fn of_bytes(content: &[u8]) -> Self {
         let mut hasher = Hasher::default();
         hasher.update(content);
         hasher.finish()
+    }
+}
+
+/// Gives all that a reader has to `sink`, piece by piece; so much it was.
+fn each_piece(mut content: impl Read, mut sink: impl FnMut(&[u8])) -> io::Result<u64> {
+    let mut buffer = vec![0; 128 * 1024];
+    let mut size = 0;
+    loop {
+        let count = content.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(size);
+        }
+        sink(&buffer[..count]);
+        size += count as u64;
     }
 }
 
@@ -52,17 +61,8 @@ impl Crc32c {
     }
 
     /// Goes on with all that a reader has; so much it was.
-    pub fn update_from(&mut self, mut content: impl Read) -> io::Result<u64> {
-        let mut buffer = vec![0; 128 * 1024];
-        let mut size = 0;
-        loop {
-            let count = content.read(&mut buffer)?;
-            if count == 0 {
-                return Ok(size);
-            }
-            self.update(&buffer[..count]);
-            size += count as u64;
-        }
+    pub fn update_from(&mut self, content: impl Read) -> io::Result<u64> {
+        each_piece(content, |piece| self.update(piece))
     }
 
     /// The sum of these bytes followed by `next`, which are `length`.
@@ -105,6 +105,11 @@ impl Hasher {
         self.sha256.update(bytes);
         self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
         self.size += bytes.len() as u64;
+    }
+
+    /// Goes on with all that a reader has; so much it was.
+    pub fn update_from(&mut self, content: impl Read) -> io::Result<u64> {
+        each_piece(content, |piece| self.update(piece))
     }
 
     pub fn finish(self) -> Digest {

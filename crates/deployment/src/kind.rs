@@ -1,5 +1,7 @@
 //! What a script should do about an error.
 
+use std::io;
+
 /// The one distinction between errors that reaches the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -13,6 +15,11 @@ pub enum Kind {
     Refused,
     /// A service did not answer: run again later.
     Unavailable,
+}
+
+/// Whether a disk, or the caller's share of it, is full.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// An error that knows what should be done about it.

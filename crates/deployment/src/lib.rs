@@ -17,7 +17,7 @@ mod stages;
 pub use document::{API_VERSION, Deployment, KIND, Report, Severity};
 pub use extra::{Extra, Rest};
 pub use input::{InputError, MAX_BYTES};
-pub use kind::{Explain, Kind};
+pub use kind::{Explain, Kind, is_full};
 pub use spec::{AiPlatform, Spec, Target, Vertex};
 pub use stages::{
     Builder, Bundle, Example, Fetch, File, Image, Lineage, Model, Object, Package, PushedImage,

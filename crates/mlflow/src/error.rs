@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use deployment::{Explain, Kind};
+use deployment::{Explain, Kind, is_full};
 use thiserror::Error;
 use transport::{HttpError, Transient};
 
@@ -92,10 +92,6 @@ impl Error {
             _ => None,
         }
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn is_forbidden(error: &io::Error) -> bool {

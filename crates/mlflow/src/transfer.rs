@@ -91,10 +91,10 @@ impl<'a> Transfer<'a> {
         let moved = |part: &Part| part.told;
         let mut attempts = 0_u32;
         retry_moving(&self.source.retries(), &mut part, moved, |part| {
-            // Twice, four times, …: one that often breaks off fills no screen.
+            // Twice, four times, …: one that often fails fills no screen.
             if attempts > 1 && attempts.is_power_of_two() {
                 let (path, size) = (&self.entry.path, part.size);
-                log::info!("'{path}' broke off {attempts} times; going on after {size} bytes");
+                log::info!("'{path}' failed {attempts} times; going on after {size} bytes");
             }
             attempts += 1;
             self.attempt(part, path)
@@ -111,7 +111,7 @@ impl<'a> Transfer<'a> {
             && let Ok(mut file) = File::options().read(true).write(true).open(path)
         {
             let mut hasher = Hasher::default();
-            let size = hash(&mut file, &mut hasher).map_err(failed)?;
+            let size = hasher.update_from(&mut file).map_err(failed)?;
             let hashing = Hashing::after(hasher);
             log::debug!("going on with '{}' after {size} bytes", self.entry.path);
             (self.told.bytes)(size);
@@ -227,18 +227,4 @@ fn new(path: &Path) -> Result<File, Error> {
         _ => {}
     }
     File::options().read(true).write(true).create_new(true).open(path).map_err(failed)
-}
-
-fn hash(file: &mut File, hasher: &mut Hasher) -> io::Result<u64> {
-    let mut buffer = vec![0; 64 * 1024];
-    let mut size = 0;
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(size),
-            count => {
-                hasher.update(&buffer[..count]);
-                size += count as u64;
-            }
-        }
-    }
 }

@@ -80,10 +80,8 @@ fn a_transfer_that_always_breaks_off_is_given_up() {
         _ => half("0123456789"),
     });
     let outcome = fetch(&server, &[RUN]);
-    outcome.failed(
-        5,
-        &["'x' broke off 2 times; going on after 5 bytes", "'x' broke off after 5 bytes"],
-    );
+    outcome
+        .failed(5, &["'x' failed 2 times; going on after 5 bytes", "'x' broke off after 5 bytes"]);
     assert!(!outcome.stderr.contains("1 times") && !outcome.stderr.contains("3 times"));
 }
 

@@ -6,6 +6,7 @@ mod served;
 use std::io::Read;
 use std::path::PathBuf;
 
+use deployment::names::is_inner_path;
 use transport::Policy;
 
 use crate::error::Error;
@@ -77,7 +78,7 @@ pub fn checked(mut entries: Vec<Entry>) -> Result<Vec<Entry>, Error> {
         let path = entry.path.as_str();
         let why = if path.contains('\0') {
             "holds a NUL"
-        } else if path.split('/').any(|step| matches!(step, "" | "." | "..")) {
+        } else if !is_inner_path(path) {
             "leads out of the model's directory"
         } else if before.replace(path) == Some(path) {
             "is there twice"
