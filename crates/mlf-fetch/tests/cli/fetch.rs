@@ -124,36 +124,50 @@ fn several_models_in_a_run_are_listed_with_their_commands() {
     );
 }
 
+/// A server of MLflow 2. `/get-artifact` says when a file was written unless it
+/// sends a copy.
+fn mlflow_2(more: &[Value], copies: bool) -> Server {
+    let files = listing(more);
+    Server::start(move |request| {
+        let body = match request.target.split('?').next().unwrap() {
+            "/api/2.0/mlflow/runs/get" => run(&json!([{"artifact_path": "model"}])).to_string(),
+            "/api/2.0/mlflow/artifacts/list" => json!({"files": files}).to_string(),
+            "/get-artifact" => MLMODEL.into(),
+            path if copies && path.ends_with("/MLmodel") => MLMODEL.into(),
+            _ => return Reply::Silence,
+        };
+        let written = if copies { "" } else { "Last-Modified: Sat, 21 Nov 2026 17:00:00 GMT\r\n" };
+        let length = body.len();
+        Reply::Raw(
+            format!(
+                "HTTP/1.1 200 OK\r\nServer: gunicorn\r\nDate: Sun, 22 Nov 2026 17:00:00 GMT\r\n\
+                {written}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            )
+            .into_bytes(),
+        )
+    })
+}
+
 #[test]
 fn mlflow_2_is_read_by_its_faster_route() {
-    let server = Server::start(|request| {
-        let gunicorn = |bytes: Vec<u8>| {
-            let text = String::from_utf8(bytes).unwrap();
-            Reply::Raw(text.replace("uvicorn", "gunicorn").into_bytes())
-        };
-        match request.target.split('?').next().unwrap() {
-            "/api/2.0/mlflow/runs/get" => gunicorn(whole(
-                200,
-                "",
-                run(&json!([{"artifact_path": "model"}])).to_string().as_bytes(),
-            )),
-            "/api/2.0/mlflow/artifacts/list" => {
-                gunicorn(whole(200, "", json!({"files": listing(&[])}).to_string().as_bytes()))
-            }
-            "/get-artifact" => Reply::Raw(
-                format!(
-                    "HTTP/1.1 200 OK\r\nServer: gunicorn\r\nDate: Sun, 22 Nov 2026 17:00:00 GMT\r\n\
-                    Last-Modified: Sat, 21 Nov 2026 17:00:00 GMT\r\nContent-Length: {}\r\n\
-                    Connection: close\r\n\r\n{MLMODEL}",
-                    MLMODEL.len()
-                )
-                .into_bytes(),
-            ),
-            _ => Reply::Silence,
-        }
-    });
-    fetch(&server, &[RUN]).fetch();
+    let server = mlflow_2(&[], false);
+    let outcome = fetch(&server, &[RUN, "-v"]);
+    outcome.fetch();
+    assert!(outcome.stderr.contains("by /get-artifact, the faster route of MLflow 2 to 3.3\n"));
     assert!(server.requests().iter().all(|request| !request.target.contains("mlflow-artifacts")));
+}
+
+#[test]
+fn mlflow_2_is_asked_for_other_letters_where_it_understands_them() {
+    let server = mlflow_2(&[file("model/é", MLMODEL.len())], true);
+    let outcome = fetch(&server, &[RUN, "-v"]);
+    outcome.fetch();
+    for step in [
+        "'MLmodel' comes by the artifact proxy, as /get-artifact of MLflow 2 to 3.3 would make",
+        "'é' comes by /get-artifact, as the artifact proxy of MLflow 2 to 3.3 takes names in ASCII",
+    ] {
+        assert!(outcome.stderr.contains(step), "no '{step}' in:\n{}", outcome.stderr);
+    }
 }
 
 #[test]

@@ -134,11 +134,11 @@ impl Source for Served<'_> {
 
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {
         let mut failure = None;
-        for route in self.routes(entry) {
+        for (route, why) in self.routes(entry) {
             match self.open_by(route, entry, resume) {
                 Ok(opened) => {
                     if self.said.add(route) {
-                        log::debug!("'{}' comes by {}", entry.path, self.why(route));
+                        log::debug!("'{}' comes by {}, {why}", entry.path, self.name(route));
                     }
                     return Ok(opened);
                 }
@@ -171,7 +171,7 @@ impl Source for Served<'_> {
             return true;
         }
         let Some(validator) = validator else { return false };
-        for route in self.routes(entry) {
+        for (route, _) in self.routes(entry) {
             let answer = retry(&self.retries(), || match self.url(route, entry) {
                 Some((client, url)) => client.look(&url, validator),
                 None => self.open_presigned(entry, Some("bytes=0-0")),

@@ -64,60 +64,65 @@ pub(super) fn is_no_route(error: &HttpError) -> bool {
 }
 
 impl Served<'_> {
-    pub(super) fn routes(&self, entry: &Entry) -> Vec<Route> {
+    /// Routes, and why each is taken before those after it.
+    pub(super) fn routes(&self, entry: &Entry) -> Vec<(Route, &'static str)> {
         let served = &self.resolved.served;
         let mut routes = Vec::new();
         if entry.size.is_some_and(|size| size >= WORTH_A_URL) && self.has_urls() {
-            routes.push(Route::Presigned);
+            routes.push((Route::Presigned, "which spare the server a copy"));
         }
-        if self.proxied.is_some() {
-            routes.push(Route::Proxy);
-        }
+        let better = served.run.as_ref().and_then(|_| self.why_run(entry));
+        let by_server = if self.proxied.is_some() {
+            routes.push((Route::Proxy, self.why_proxy()));
+            "as there is no better one"
+        } else {
+            "as the server can read the store"
+        };
         if served.logged.is_some() {
-            routes.push(Route::Logged);
+            routes.push((Route::Logged, by_server));
         }
         if served.run.is_some() {
-            // MLflow 2's proxy puts names into a header that takes ASCII only.
-            let is_better = self.proxy.is_none()
-                && self.client.software() == Software::Gunicorn
-                && (!entry.path.is_ascii() || self.is_direct());
-            let at = if is_better { 0 } else { routes.len() };
-            routes.insert(at, Route::Run);
+            let at = if better.is_some() { 0 } else { routes.len() };
+            routes.insert(at, (Route::Run, better.unwrap_or(by_server)));
         }
         if version(self.resolved).is_some() {
-            routes.push(Route::Version);
+            routes.push((Route::Version, by_server));
         }
-        routes.retain(|route| !self.missing.has(*route));
+        routes.retain(|(route, _)| !self.missing.has(*route));
         routes
     }
 
-    /// A route, and why it was taken.
-    pub(super) fn why(&self, route: Route) -> String {
-        let software = self.proxy().software_seen();
-        let location = &self.resolved.location;
-        let name = match route {
-            Route::Presigned => return "URLs of the store, which spare the server a copy".into(),
+    /// What makes `/get-artifact` better than all others, where it is.
+    fn why_run(&self, entry: &Entry) -> Option<&'static str> {
+        if self.proxy.is_some() || self.client.software() != Software::Gunicorn {
+            None
+        } else if !entry.path.is_ascii() {
+            // MLflow 2's proxy puts names into a header that takes ASCII only.
+            Some("as the artifact proxy of MLflow 2 to 3.3 takes names in ASCII only")
+        } else {
+            self.is_direct().then_some("the faster route of MLflow 2 to 3.3")
+        }
+    }
+
+    fn why_proxy(&self) -> &'static str {
+        match self.proxy().software_seen() {
+            Some(Software::Uvicorn) => "the faster route of MLflow 3.4 and later",
+            Some(Software::Gunicorn) if self.resolved.served.run.is_some() => {
+                "as /get-artifact of MLflow 2 to 3.3 would make a copy first"
+            }
+            _ => "where the files are",
+        }
+    }
+
+    pub(super) fn name(&self, route: Route) -> &'static str {
+        match route {
+            Route::Presigned => "URLs of the store",
             Route::Proxy if self.proxy.is_some() => "the artifact proxy of another server",
             Route::Proxy => "the artifact proxy",
             Route::Run => "/get-artifact",
             Route::Version => "/model-versions/get-artifact",
             Route::Logged => "the route for logged models",
-        };
-        let why = match (route, software) {
-            (Route::Proxy, Some(Software::Uvicorn)) => "the faster route of MLflow 3.4 and later",
-            (Route::Proxy, Some(Software::Gunicorn)) if self.resolved.served.run.is_some() => {
-                "as /get-artifact of MLflow 2 to 3.3 would make a copy first"
-            }
-            (Route::Proxy, _) => "where the files are",
-            (Route::Run, Some(Software::Gunicorn)) if self.direct.get() == Some(&true) => {
-                "the faster route of MLflow 2 to 3.3"
-            }
-            _ if self.proxied.is_none() => {
-                return format!("{name}, as the server can read '{location}'");
-            }
-            _ => "as there is no better one",
-        };
-        format!("{name}, {why}")
+        }
     }
 
     /// Where a route leads; the presigned one is asked for.
