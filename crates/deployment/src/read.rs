@@ -1,5 +1,6 @@
 //! Reading the document as it comes: its text, which may have tens of
-//! megabytes, is never held beside what is made of it.
+//! megabytes, is not held beside what is made of it, but for fields that come
+//! before kind and version.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
-use serde_path_to_error::Track;
+use serde_path_to_error::{Segment, Track};
 
 use crate::document::{API_VERSION, Deployment, KIND};
 use crate::input::{InputError, MAX_BYTES};
@@ -147,10 +148,17 @@ impl<'de> Visitor<'de> for Fields<'_> {
         check(&head)?;
         for (name, text) in early {
             let mut reader = serde_json::Deserializer::from_str(text.get());
-            let failed = format!("{name}: ");
-            Field { document: &mut document, name }
-                .deserialize(&mut reader)
-                .map_err(|error| A::Error::custom(failed + &error.to_string()))?;
+            let (mut track, field) = (Track::new(), name.clone());
+            let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
+            Field { document: &mut document, name }.deserialize(tracked).map_err(|error| {
+                let path = track.path();
+                let dot = match path.iter().next() {
+                    Some(Segment::Map { .. }) => ".",
+                    Some(_) => "",
+                    None => return A::Error::custom(format_args!("{field}: {error}")),
+                };
+                A::Error::custom(format_args!("{field}{dot}{path}: {error}"))
+            })?;
         }
         Ok(document)
     }
@@ -267,10 +275,18 @@ mod tests {
         );
         let [first, last] = [first, last].map(|text| Deployment::parse(text.as_bytes()).unwrap());
         assert_eq!(first, last);
-        let wrong = format!(r#"{{"spec":{{"target":"mars"}},{}"#, &document("")[1..]);
-        let error = Deployment::parse(wrong.as_bytes()).unwrap_err();
-        let source = std::error::Error::source(&error).unwrap().to_string();
-        assert!(source.starts_with("spec: unknown variant `mars`"), "{source}");
+        for (field, said) in [
+            (r#""spec":{"target":"mars"}"#, "spec.target: unknown variant `mars`"),
+            (r#""results":[{"stage":1}]"#, "results[0].stage: invalid type"),
+            (r#""stages":1"#, "stages: invalid type"),
+        ] {
+            let early = format!("{{{field},{}", &document("")[1..]);
+            for wrong in [early, document(&format!(",{field}"))] {
+                let error = Deployment::parse(wrong.as_bytes()).unwrap_err();
+                let source = std::error::Error::source(&error).unwrap().to_string();
+                assert!(source.starts_with(said), "{source}");
+            }
+        }
     }
 
     #[test]
