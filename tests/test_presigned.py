@@ -17,7 +17,7 @@ from support.places import tool
 
 LARGE = 20 << 20
 # What may be on its way in the link and the kernel when a connection ends.
-QUANTUM = 6 << 20
+QUANTUM = 8 << 20
 LOGIN = {"MLFLOW_TRACKING_USERNAME": "ana", "MLFLOW_TRACKING_PASSWORD": "pass-w0rd"}
 BASIC = base64.b64encode(b"ana:pass-w0rd").decode()
 

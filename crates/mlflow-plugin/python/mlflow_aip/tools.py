@@ -154,7 +154,9 @@ class Said:
         if event:
             label = "warning: " if event.get("severity") == "warning" else ""
             prefix = f"{event.get('tool', self.program)}: "
-            line = "\n".join(prefix + text for text in str(event["message"]).splitlines())
+            texts = str(event["message"]).splitlines()
+            texts += [f"hint: {hint}" for hint in event.get("hints", ())]
+            line = "\n".join(prefix + text for text in texts)
             line = line.replace(prefix, prefix + label, 1)
         else:
             # What no logger said, such as a panic or a child's own words.
