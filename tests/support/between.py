@@ -18,12 +18,15 @@ class Request:
 
 
 class Between:
-    """`meanwhile` is called before a request goes on; where `lose` says so, once,
-    the answer does not come back."""
+    """`meanwhile` is called before a request goes on; what `refuse` gives a status
+    does not; where `lose` says so, once, the answer does not come back."""
 
-    def __init__(self, url, meanwhile=lambda request: None, lose=lambda request: False):
+    def __init__(
+        self, url, meanwhile=lambda request: None, lose=lambda request: False,
+        refuse=lambda request: None,
+    ):
         self.host = url.removeprefix("http://").rstrip("/")
-        self.meanwhile, self.lose, self.lost = meanwhile, lose, False
+        self.meanwhile, self.refuse, self.lose, self.lost = meanwhile, refuse, lose, False
         self.requests, self.connections = [], 0
         between = self
 
@@ -59,6 +62,9 @@ class Between:
     def pass_on(self, handler, request):
         self.requests.append(request)
         self.meanwhile(request)
+        if status := self.refuse(request):
+            handler.send_error(status)
+            return
         headers = {k: v for k, v in request.headers.items() if k not in ("host", "connection")}
         connection = http.client.HTTPConnection(self.host, timeout=60)
         connection.request(request.method, request.path, request.body, headers)
