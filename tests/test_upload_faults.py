@@ -23,7 +23,7 @@ RESET = "return-reset-connection"
 BROKEN = ["return-broken-stream", "return-broken-stream-after-5B"]
 SHORT = [f"return-broken-stream-final-chunk-after-{count}B" for count in (0, 5)]
 # Longer than the tool waits for a sign of life.
-STALLS = ["stall-for-2s", "stall-always"]
+STALLS = ["stall-for-5s", "stall-always"]
 REFUSALS = [f"return-{code}" for code in (400, 401, 403, 412)]
 
 # What is armed for a fault to meet this request, or this part of one.
@@ -147,7 +147,7 @@ def test_a_session_that_is_gone(upload, where, fault):
 @pytest.mark.parametrize(
     "fault",
     [*PASSING, RESET, *BROKEN, "return-corrupted-data", *STALLS,
-     "return-503-after-100B", f"{RESET}-after-100B", "stall-for-2s-after-100B"],
+     "return-503-after-100B", f"{RESET}-after-100B", "stall-for-5s-after-100B"],
 )
 def test_a_small_file_goes_in_one_request(upload, fault):
     done, offsets = upload.meet([fault], "factor.txt")
