@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::connection::{Acceptor, Connection};
 use crate::state::{App, Options};
+use crate::traffic::Traffic;
 
 /// How long requests under way may take to end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -67,10 +68,11 @@ impl Emulator {
         let (data_dir, temporary) = data_dir(config.data_dir)?;
         let lock = lock(&data_dir)?;
         let options = Options { data_dir: data_dir.clone(), ..config.options };
-        let mut app = App::new(options).map_err(|err| StartError::DataDir(data_dir, err))?;
-        if let Some(path) = config.traffic_log {
-            app.log_traffic(&path).map_err(|err| StartError::TrafficLog(path, err))?;
-        }
+        let traffic = config
+            .traffic_log
+            .map(|path| Traffic::open(&path).map_err(|err| StartError::TrafficLog(path, err)));
+        let app = App::new(options, traffic.transpose()?)
+            .map_err(|err| StartError::DataDir(data_dir, err))?;
         create_buckets(&app, config.buckets)?;
         let failed = |err| StartError::Listen(config.listen, err);
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;

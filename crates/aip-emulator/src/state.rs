@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::build::Builds;
@@ -33,8 +34,11 @@ pub struct Options {
     pub streamed_uploads: bool,
 }
 
+/// Cloned for every request and every layer that it passes.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Shared>);
+
+pub struct Shared {
     pub storage: Store,
     pub ml: Ml,
     pub vertex: Vertex,
@@ -50,8 +54,9 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(options: Options) -> io::Result<Self> {
-        Ok(Self {
+    /// With `traffic`, a line about every request is written there.
+    pub(crate) fn new(options: Options, traffic: Option<Traffic>) -> io::Result<Self> {
+        Ok(Self(Arc::new(Shared {
             storage: Store::open(&options.data_dir.join("storage"))?,
             ml: Ml::new(&options),
             vertex: Vertex::new(&options),
@@ -63,13 +68,15 @@ impl App {
             rewrites: Rewrites::default(),
             faults: Faults::default(),
             tokens: Tokens::default(),
-            traffic: None,
-        })
+            traffic,
+        })))
     }
+}
 
-    /// Writes a line about every request to the file at `path`.
-    pub fn log_traffic(&mut self, path: &Path) -> io::Result<()> {
-        self.traffic = Some(Traffic::open(path)?);
-        Ok(())
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }

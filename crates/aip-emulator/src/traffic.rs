@@ -25,6 +25,10 @@ use crate::storage::{boundary, first_part};
 /// Longer bodies are content, not messages.
 const MAX_BODY: usize = 1024 * 1024;
 
+/// Of a body that begins with a message, this much is looked at: an object's
+/// metadata is no longer.
+const MAX_BEGINNING: usize = 16 * 1024;
+
 #[derive(Clone)]
 pub(crate) struct Traffic(Arc<Mutex<File>>);
 
@@ -53,7 +57,11 @@ pub(crate) async fn record(
     let seen = Seen::default();
     let received = Arc::new(AtomicU64::new(0));
     let body = counted(body, received.clone());
-    let body = if kind == Kind::Content { body } else { tee(body, seen.clone()) };
+    let body = match kind {
+        Kind::Message => tee(body, seen.clone(), MAX_BODY + 1),
+        Kind::MessageAndContent(_) => tee(body, seen.clone(), MAX_BEGINNING),
+        Kind::Content => body,
+    };
     let answer = next.run(Request::from_parts(parts, body)).await;
     let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     line["requestBody"] = message(&kind, seen).await;
@@ -120,7 +128,7 @@ struct UploadParams {
     upload_id: Option<String>,
 }
 
-/// The beginning of a body, up to one byte more than is shown.
+/// The beginning of a body.
 type Seen = Arc<Mutex<Vec<u8>>>;
 
 /// How much of a body came, which is not what it promised where it broke off.
@@ -135,11 +143,12 @@ fn counted(body: Body, received: Arc<AtomicU64>) -> Body {
     }))
 }
 
-fn tee(body: Body, seen: Seen) -> Body {
+/// Up to `most` bytes of the body are `seen`.
+fn tee(body: Body, seen: Seen, most: usize) -> Body {
     Body::new(body.map_frame(move |frame| {
         if let Some(bytes) = frame.data_ref() {
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let room = (MAX_BODY + 1 - seen.len()).min(bytes.len());
+            let room = (most - seen.len()).min(bytes.len());
             seen.extend_from_slice(&bytes[..room]);
         }
         frame
