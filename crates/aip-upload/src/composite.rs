@@ -12,7 +12,7 @@
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use deployment::Kind;
@@ -40,8 +40,10 @@ struct Parts {
 
 pub(crate) struct Composite<'a> {
     sender: &'a Sender<'a>,
-    pub(crate) item: &'a Item,
-    path: &'a Path,
+    /// The item's place in the plan.
+    pub(crate) at: usize,
+    pub(crate) item: &'a Item<'a>,
+    path: PathBuf,
     prefix: String,
     part: u64,
     sent: Mutex<Vec<Option<(ObjectMeta, Crc32c)>>>,
@@ -51,23 +53,23 @@ pub(crate) struct Composite<'a> {
 /// an earlier run left is taken up, or removed where it is of no use.
 pub(crate) fn begin<'a>(
     sender: &'a Sender<'a>,
-    items: &[&'a Item],
+    items: &[(usize, &'a Item<'a>)],
 ) -> Result<Vec<Composite<'a>>, Failure> {
-    let large = items.iter().filter_map(|item| match &item.source {
-        Source::File(path) if item.size > THRESHOLD => Some((*item, path.as_path())),
-        _ => None,
-    });
     let wanted = sender.in_parts && is_free(sender)?;
-    let large: Vec<_> = large.filter(|_| wanted).collect();
+    let large = items.iter().filter(|(_, item)| wanted && item.size() > THRESHOLD);
     let left: Vec<Parts> =
         sender.journal.and_then(|journal| journal.noted("parts")).unwrap_or_default();
-    let mut composites: Vec<_> =
-        large.into_iter().map(|(item, path)| Composite::new(sender, item, path)).collect();
+    let mut composites = Vec::new();
+    for (at, item) in large {
+        if let Source::File(path) = item.source()? {
+            composites.push(Composite::new(sender, *at, item, path));
+        }
+    }
     for parts in left {
         let key =
             |prefix: &str| prefix.rsplit('/').nth(1).map(|key| key[..key.len().min(16)].to_owned());
         match composites.iter_mut().find(|one| key(&one.prefix) == key(&parts.prefix)) {
-            Some(composite) if parts.bucket == composite.item.bucket => {
+            Some(composite) if parts.bucket == composite.item.bucket() => {
                 composite.prefix = parts.prefix;
             }
             _ => {
@@ -77,7 +79,7 @@ pub(crate) fn begin<'a>(
     }
     let noted: Vec<_> = composites
         .iter()
-        .map(|one| Parts { bucket: one.item.bucket.clone(), prefix: one.prefix.clone() })
+        .map(|one| Parts { bucket: one.item.bucket().to_owned(), prefix: one.prefix.clone() })
         .collect();
     if let Some(journal) = sender.journal {
         if noted.is_empty() {
@@ -126,15 +128,16 @@ fn is_removed(sender: &Sender, bucket: &str, prefix: &str) -> bool {
 }
 
 impl<'a> Composite<'a> {
-    fn new(sender: &'a Sender<'a>, item: &'a Item, path: &'a Path) -> Self {
-        let part = item.size.div_ceil(MAX_PARTS).next_multiple_of(PART);
-        let count = usize::try_from(item.size.div_ceil(part)).unwrap_or_default();
+    fn new(sender: &'a Sender<'a>, at: usize, item: &'a Item<'a>, path: PathBuf) -> Self {
+        let part = item.size().div_ceil(MAX_PARTS).next_multiple_of(PART);
+        let count = usize::try_from(item.size().div_ceil(part)).unwrap_or_default();
         // Half of it is the file's, to know it again; half is this run's alone.
-        let address = format!("{}\n{}\n{}", item.name, item.crc32c, item.size);
+        let address = format!("{}\n{}\n{}", item.name(), item.crc32c(), item.size());
         let digest = transport::Digest::of_bytes(address.as_bytes()).sha256;
         let key = format!("{}{:016x}", &digest[..16], RandomState::new().hash_one(()));
         Self {
             sender,
+            at,
             item,
             path,
             prefix: format!("{}.parts/{key}/", sender.plan.prefix),
@@ -143,16 +146,12 @@ impl<'a> Composite<'a> {
         }
     }
 
-    pub(crate) fn is_of(&self, item: &Item) -> bool {
-        std::ptr::eq(self.item, item)
-    }
-
     pub(crate) fn count(&self) -> usize {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     pub(crate) fn part_size(&self, index: usize) -> u64 {
-        self.part.min(self.item.size - self.start(index))
+        self.part.min(self.item.size() - self.start(index))
     }
 
     fn start(&self, index: usize) -> u64 {
@@ -166,15 +165,15 @@ impl<'a> Composite<'a> {
         sent: &(dyn Fn(u64) + Sync),
     ) -> Result<Option<ObjectMeta>, Failure> {
         let (start, size) = (self.start(index), self.part_size(index));
-        let sum = sum(self.path, start, size).map_err(|source| {
+        let sum = sum(&self.path, start, size).map_err(|source| {
             Failure::failed(format!("cannot read '{}'", self.path.display())).cause(&source)
         })?;
         let (name, crc32c) = (format!("{}{index:02}", self.prefix), sum.to_string());
         let there = self.sender.there.get(&name).filter(|part| part.holds(size, &crc32c));
         let insert = Insert {
-            bucket: &self.item.bucket,
+            bucket: self.item.bucket(),
             name: &name,
-            content: self.path,
+            content: &self.path,
             start,
             size,
             crc32c: &crc32c,
@@ -203,21 +202,22 @@ impl<'a> Composite<'a> {
         let whole = parts
             .iter()
             .fold(Crc32c::default(), |whole, (part, sum)| whole.followed_by(*sum, part.size));
-        if whole.to_string() != item.crc32c {
+        if whole.to_string() != item.crc32c() {
             let path = self.path.display().to_string();
             return Err(not_written(item, gcp::Error::Changed { path }));
         }
         let parts: Vec<_> = parts.iter().map(|(part, _)| part.clone()).collect();
         let name = format!("{}whole", self.prefix);
-        let composed = sender.storage.compose(&item.bucket, &name, &parts);
+        let composed = sender.storage.compose(item.bucket(), &name, &parts);
         let composed = composed.map_err(|error| not_written(item, error))?;
-        if !composed.holds(item.size, &item.crc32c) {
+        if !item.is(&composed) {
             let message = format!("the parts of '{}' were put together wrong", item.uri());
             return Err(Failure::failed(message).hint("leave out --parallel-composite"));
         }
-        let from = GsUri { bucket: item.bucket.clone(), name };
+        let from = GsUri { bucket: item.bucket().to_owned(), name };
+        let name = item.name();
         let rewrite: Rewrite =
-            item.rewrite(&from, Some(composed.generation), sender.replaces(item));
+            item.rewrite(&name, &from, Some(composed.generation), sender.replaces(&name));
         let copied = sender.storage.rewrite(&rewrite, &|_| ());
         copied.map_err(|error| not_written(item, error))
     }
@@ -231,7 +231,7 @@ pub(crate) fn end(sender: &Sender, composites: &[Composite], failure: Option<&Fa
     }
     let mut all_gone = true;
     for Composite { item, prefix, .. } in composites {
-        all_gone &= is_removed(sender, &item.bucket, prefix);
+        all_gone &= is_removed(sender, item.bucket(), prefix);
     }
     if let Some(journal) = sender.journal.filter(|_| all_gone) {
         journal.forget("parts");

@@ -10,6 +10,7 @@ mod put;
 mod reach;
 mod send;
 mod state;
+mod there;
 mod verify;
 
 use std::path::PathBuf;

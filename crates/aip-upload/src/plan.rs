@@ -1,7 +1,8 @@
 //! Which file becomes which object.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use deployment::names::{is_inner_path, is_object};
 use deployment::{Deployment, File, Object, Upload};
@@ -9,7 +10,7 @@ use gcp::storage::{GsUri, GsUriError, Insert, ObjectMeta, Rewrite};
 use stage::Failure;
 use transport::Hasher;
 
-use crate::send::There;
+use crate::there::There;
 
 /// Where an object's content comes from.
 #[derive(Debug)]
@@ -22,58 +23,133 @@ pub(crate) enum Source {
     },
 }
 
-/// One file and the object it becomes.
+/// Files of one directory that go to one place.
 #[derive(Debug)]
-pub(crate) struct Item {
-    pub(crate) source: Source,
-    pub(crate) bucket: String,
-    pub(crate) name: String,
-    pub(crate) size: u64,
-    pub(crate) crc32c: String,
+struct Folder<'a> {
+    directory: &'a Path,
+    bucket: String,
+    /// What their names begin with.
+    prefix: String,
 }
 
-impl Item {
+/// One file and the object it becomes. There may be very many, so what follows
+/// from the document is not said again, but worked out.
+#[derive(Debug)]
+pub(crate) struct Item<'a> {
+    file: &'a File,
+    /// As the object's name ends.
+    path: &'a str,
+    folder: Arc<Folder<'a>>,
+}
+
+impl<'a> Item<'a> {
+    /// The document may have been edited, so its paths are not trusted.
+    fn new(file: &'a File, path: &'a str, folder: &Arc<Folder<'a>>) -> Result<Self, Failure> {
+        let item = Self { file, path, folder: folder.clone() };
+        is_below(&file.path)?;
+        item.copied_from()?;
+        let name = item.name();
+        if !is_object(&name) {
+            let message = format!("'{}' cannot be the name of an object", name.escape_debug());
+            return Err(Failure::input(message).hint(
+                "Cloud Storage takes up to 1,024 bytes without line breaks; rename the file, or \
+                 choose a shorter --route",
+            ));
+        }
+        Ok(item)
+    }
+
+    pub(crate) fn bucket(&self) -> &str {
+        &self.folder.bucket
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("{}{}", self.folder.prefix, self.path)
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.file.size
+    }
+
+    pub(crate) fn crc32c(&self) -> &'a str {
+        &self.file.crc32c
+    }
+
     pub(crate) fn uri(&self) -> String {
-        format!("gs://{}/{}", self.bucket, self.name)
+        format!("gs://{}/{}{}", self.folder.bucket, self.folder.prefix, self.path)
+    }
+
+    pub(crate) fn source(&self) -> Result<Source, Failure> {
+        let generation = self.file.generation;
+        Ok(match self.copied_from()? {
+            Some(uri) => Source::Object { uri, generation },
+            None => Source::File(self.folder.directory.join(&self.file.path)),
+        })
+    }
+
+    /// A file that was left where it lies has an address instead of a directory.
+    fn copied_from(&self) -> Result<Option<GsUri>, Failure> {
+        let Some(uri) = &self.file.uri else { return Ok(None) };
+        let uri: Option<GsUri> = uri.parse().ok().filter(|_| !self.crc32c().is_empty());
+        uri.map(Some).ok_or_else(|| {
+            let path = &self.file.path;
+            Failure::input(format!("the model's file '{path}' is not on this machine"))
+                .hint("fetch the whole model: mlf-fetch without --metadata-only")
+        })
+    }
+
+    /// Whether its bytes must go over the line.
+    pub(crate) fn is_here(&self) -> bool {
+        self.file.uri.is_none()
     }
 
     /// The object that is there, if it has this content.
-    pub(crate) fn is_in<'a>(&self, there: &'a There) -> Option<&'a ObjectMeta> {
-        there.get(&self.name).filter(|object| object.holds(self.size, &self.crc32c))
+    pub(crate) fn is_in<'t>(&self, there: &'t There) -> Option<&'t ObjectMeta> {
+        there.get(&self.name()).filter(|object| self.is(object))
     }
 
-    /// The bytes that must go over the line for it.
-    pub(crate) fn bytes_here(&self) -> u64 {
-        if matches!(self.source, Source::File(_)) { self.size } else { 0 }
+    /// Whether this object has this content.
+    pub(crate) fn is(&self, object: &ObjectMeta) -> bool {
+        object.holds(self.size(), self.crc32c())
+    }
+
+    /// As objects are ordered in a listing.
+    fn by_name(&self, name: &str) -> Ordering {
+        self.name_bytes().cmp(name.bytes())
+    }
+
+    fn name_bytes(&self) -> impl Iterator<Item = u8> {
+        self.folder.prefix.bytes().chain(self.path.bytes())
     }
 
     /// The request for a file; `replaces` is the generation that is there, or 0.
-    pub(crate) fn insert<'a>(&'a self, path: &'a Path, replaces: u64) -> Insert<'a> {
+    pub(crate) fn insert<'i>(&'i self, name: &'i str, path: &'i Path, replaces: u64) -> Insert<'i> {
         Insert {
-            bucket: &self.bucket,
-            name: &self.name,
+            bucket: self.bucket(),
+            name,
             content: path,
             start: 0,
-            size: self.size,
-            crc32c: &self.crc32c,
+            size: self.size(),
+            crc32c: self.crc32c(),
             replaces,
         }
     }
 
     /// The request for an object.
-    pub(crate) fn rewrite<'a>(
-        &'a self,
-        from: &'a GsUri,
+    pub(crate) fn rewrite<'i>(
+        &'i self,
+        name: &'i str,
+        from: &'i GsUri,
         generation: Option<u64>,
         replaces: u64,
-    ) -> Rewrite<'a> {
+    ) -> Rewrite<'i> {
         Rewrite {
             from,
             generation,
-            bucket: &self.bucket,
-            name: &self.name,
-            size: self.size,
-            crc32c: &self.crc32c,
+            bucket: self.bucket(),
+            name,
+            size: self.size(),
+            crc32c: self.crc32c(),
             replaces,
         }
     }
@@ -81,8 +157,8 @@ impl Item {
     pub(crate) fn object(&self, generation: Option<u64>) -> Object {
         Object {
             uri: self.uri(),
-            size: self.size,
-            crc32c: self.crc32c.clone(),
+            size: self.size(),
+            crc32c: self.crc32c().to_owned(),
             generation,
             ..Object::default()
         }
@@ -90,8 +166,8 @@ impl Item {
 }
 
 #[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) items: Vec<Item>,
+pub(crate) struct Plan<'a> {
+    pub(crate) items: Vec<Item<'a>>,
     pub(crate) bucket: String,
     /// Everything lies below it; ends with a slash.
     pub(crate) prefix: String,
@@ -101,8 +177,8 @@ pub(crate) struct Plan {
     package_uris: Vec<String>,
 }
 
-impl Plan {
-    pub(crate) fn make(document: &Deployment) -> Result<Self, Failure> {
+impl<'a> Plan<'a> {
+    pub(crate) fn make(document: &'a Deployment) -> Result<Self, Failure> {
         let fetch = document.fetched()?;
         let bundle = document.bundled()?;
         let (root, model) =
@@ -114,14 +190,17 @@ impl Plan {
             )?;
         let [root, model]: [GsUri; 2] = [parse(&root)?, parse(&model)?];
 
-        let mut items = Vec::with_capacity(fetch.files.len() + 1);
-        let sdist = Path::new(&bundle.sdist.path);
-        let sdist_name = sdist.file_name().unwrap_or_default().to_string_lossy();
-        let name = format!("{}{sdist_name}", root.name);
-        items.push(item(&bundle.directory, &bundle.sdist, &root.bucket, name)?);
+        let folder = |directory: &'a str, to: &GsUri| {
+            let (bucket, prefix) = (to.bucket.clone(), to.name.clone());
+            Arc::new(Folder { directory: Path::new(directory), bucket, prefix })
+        };
+        let mut items = Vec::with_capacity(fetch.files.len() + bundle.model_files.len() + 1);
+        let sdist = &bundle.sdist;
+        let name = sdist.path.rsplit_once('/').map_or(sdist.path.as_str(), |(_, name)| name);
+        items.push(Item::new(sdist, name, &folder(&bundle.directory, &root))?);
+        let of_model = folder(&bundle.model_directory, &model);
         for file in fetch.files.iter().chain(&bundle.model_files) {
-            let name = format!("{}{}", model.name, file.path);
-            items.push(item(&bundle.model_directory, file, &root.bucket, name)?);
+            items.push(Item::new(file, &file.path, &of_model)?);
         }
         Ok(Self {
             package_uris: vec![items[0].uri()],
@@ -137,16 +216,19 @@ impl Plan {
     /// costs nothing; the service compares every byte.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         for item in &self.items {
-            let Source::File(path) = &item.source else { continue };
+            let Source::File(path) = item.source()? else { continue };
             let shown = path.display();
-            let found = std::fs::metadata(path).map_err(|error| {
+            let found = std::fs::metadata(&path).map_err(|error| {
                 Failure::failed(format!("cannot read '{shown}'"))
                     .cause(&error)
                     .hint("run mlf-fetch and aip-bundle again")
             })?;
-            if found.len() != item.size {
-                let message =
-                    format!("'{shown}' has {} bytes, the document says {}", found.len(), item.size);
+            if found.len() != item.size() {
+                let message = format!(
+                    "'{shown}' has {} bytes, the document says {}",
+                    found.len(),
+                    item.size()
+                );
                 return Err(Failure::failed(message).hint("run mlf-fetch and aip-bundle again"));
             }
         }
@@ -155,13 +237,19 @@ impl Plan {
 
     /// What all of it together is known by.
     pub(crate) fn digest(&self) -> String {
-        let mut items: Vec<_> = self.items.iter().collect();
-        items.sort_by(|a, b| a.name.cmp(&b.name));
         let mut hasher = Hasher::default();
-        for Item { name, size, crc32c, .. } in items {
+        for item in self.sorted() {
+            let (name, size, crc32c) = (item.name(), item.size(), item.crc32c());
             hasher.update(format!("{name}\0{size}\0{crc32c}\n").as_bytes());
         }
         hasher.finish().sha256
+    }
+
+    /// By name.
+    fn sorted(&self) -> Vec<&Item<'a>> {
+        let mut items: Vec<_> = self.items.iter().collect();
+        items.sort_unstable_by(|a, b| a.name_bytes().cmp(b.name_bytes()));
+        items
     }
 
     /// Whether an upload to this place may have written it, as one of its files.
@@ -173,17 +261,24 @@ impl Plan {
 
     /// Objects among the model's that are not the model's, by name: left from
     /// another upload under the same name, they would be served with it.
-    pub(crate) fn extra<'a>(&self, there: &'a There) -> Vec<&'a ObjectMeta> {
-        let planned: HashSet<_> = self.items.iter().map(|item| item.name.as_str()).collect();
-        let among = there.values().filter(|object| object.name.starts_with(&self.model_prefix));
-        let mut extra: Vec<_> =
-            among.filter(|object| !planned.contains(object.name.as_str())).collect();
-        extra.sort_by(|a, b| a.name.cmp(&b.name));
-        extra
+    pub(crate) fn extra<'t>(&self, there: &'t There) -> Vec<&'t ObjectMeta> {
+        let planned = self.sorted();
+        let is_planned = |name: &str| planned.binary_search_by(|item| item.by_name(name)).is_ok();
+        let among = there.iter().filter(|object| object.name.starts_with(&self.model_prefix));
+        among.filter(|object| !is_planned(&object.name)).collect()
+    }
+
+    /// Whether this is the content that one of the files is to have there.
+    pub(crate) fn finder(&self) -> impl Fn(&ObjectMeta) -> bool {
+        let planned = self.sorted();
+        move |object| {
+            let found = planned.binary_search_by(|item| item.by_name(&object.name));
+            found.is_ok_and(|index| planned[index].is(object))
+        }
     }
 
     /// As it is called below the version's place.
-    pub(crate) fn relative<'a>(&self, name: &'a str) -> &'a str {
+    pub(crate) fn relative<'n>(&self, name: &'n str) -> &'n str {
         name.strip_prefix(&self.prefix).unwrap_or(name)
     }
 
@@ -204,44 +299,31 @@ fn parse(uri: &str) -> Result<GsUri, Failure> {
     uri.parse().map_err(|error: GsUriError| Failure::usage(error.to_string()))
 }
 
-/// The document may have been edited, so its paths are not trusted. They are
-/// compared as they are spelt: what a file system takes for one path are several
-/// names of objects.
+/// The document may have been edited, so its paths are not trusted.
 pub(crate) fn below(directory: &str, path: &str) -> Result<PathBuf, Failure> {
-    if !is_inner_path(path) {
-        let message = format!("the path '{}' leaves its directory", path.escape_debug());
-        return Err(Failure::input(message)
-            .hint("paths in a document are relative, without '.', '..' and empty parts"));
-    }
+    is_below(path)?;
     Ok(Path::new(directory).join(path))
 }
 
-fn item(directory: &str, file: &File, bucket: &str, name: String) -> Result<Item, Failure> {
-    let source = source(below(directory, &file.path)?, file)?;
-    if !is_object(&name) {
-        let message = format!("'{}' cannot be the name of an object", name.escape_debug());
-        return Err(Failure::input(message).hint(
-            "Cloud Storage takes up to 1,024 bytes without line breaks; rename the file, or \
-             choose a shorter --route",
-        ));
+/// Paths are compared as they are spelt: what a file system takes for one path are
+/// several names of objects.
+fn is_below(path: &str) -> Result<(), Failure> {
+    if is_inner_path(path) {
+        return Ok(());
     }
-    Ok(Item { source, bucket: bucket.into(), name, size: file.size, crc32c: file.crc32c.clone() })
-}
-
-/// A file that was left where it lies has an address instead of a directory.
-fn source(path: PathBuf, file: &File) -> Result<Source, Failure> {
-    let Some(uri) = &file.uri else { return Ok(Source::File(path)) };
-    let uri: Option<GsUri> = uri.parse().ok().filter(|_| !file.crc32c.is_empty());
-    let uri = uri.ok_or_else(|| {
-        Failure::input(format!("the model's file '{}' is not on this machine", file.path))
-            .hint("fetch the whole model: mlf-fetch without --metadata-only")
-    })?;
-    Ok(Source::Object { uri, generation: file.generation })
+    let message = format!("the path '{}' leaves its directory", path.escape_debug());
+    Err(Failure::input(message)
+        .hint("paths in a document are relative, without '.', '..' and empty parts"))
 }
 
 #[cfg(test)]
-impl Plan {
-    pub(crate) fn of(items: Vec<Item>, bucket: &str, prefix: &str) -> Self {
+impl<'a> Plan<'a> {
+    /// Of files whose paths are names below the prefix.
+    pub(crate) fn of(files: &'a [File], bucket: &str, prefix: &str) -> Self {
+        let (directory, own) = (Path::new("/d"), (bucket.to_owned(), prefix.to_owned()));
+        let folder = Arc::new(Folder { directory, bucket: own.0, prefix: own.1 });
+        let items = files.iter().map(|file| Item::new(file, &file.path, &folder).unwrap());
+        let items = items.collect();
         let model_prefix = format!("{prefix}model/");
         let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
         let (deployment_uri, package_uris) = (String::new(), Vec::new());
@@ -253,14 +335,20 @@ impl Plan {
 mod tests {
     use super::*;
 
+    fn item(file: &File) -> Result<Item<'_>, Failure> {
+        let (bucket, prefix) = ("b".into(), "r/".into());
+        let folder = Folder { directory: Path::new("/d"), bucket, prefix };
+        Item::new(file, &file.path, &Arc::new(folder))
+    }
+
     #[test]
     fn paths_stay_below_their_directory() {
         let file = |path: &str| File { path: path.into(), ..File::default() };
-        let made = |path: &str| item("/d", &file(path), "b", format!("r/v1/model/{path}"));
+        let made = |path: &str| item(&file(path)).map(drop);
         for bad in ["../x", "/etc/passwd", "a/../../b", "", ".", "a//b", "a/./b", "a/", "a\nb"] {
             assert!(made(bad).is_err(), "{bad:?}");
         }
-        assert!(made(&"a/".repeat(600)).is_err() && made(&"é".repeat(510)).is_err());
+        assert!(made(&"a/".repeat(600)).is_err() && made(&"é".repeat(512)).is_err());
         assert!(made("a/b c/é").is_ok());
     }
 
@@ -270,13 +358,13 @@ mod tests {
         #[test]
         fn a_path_is_a_name(path in "[a./\\\\\0\r\né ]{0,12}") {
             let file = File { path: path.clone(), ..File::default() };
-            let Ok(item) = item("/d", &file, "b", format!("r/{path}")) else { return Ok(()) };
-            let Source::File(found) = &item.source else { unreachable!() };
+            let Ok(item) = item(&file) else { return Ok(()) };
+            let Ok(Source::File(found)) = item.source() else { unreachable!() };
             let again: PathBuf = found.components().collect();
             proptest::prop_assert_eq!(again.to_string_lossy(), format!("/d/{path}"));
             let steps = path.split('/').map(std::ffi::OsStr::new);
             proptest::prop_assert!(found.iter().skip(2).eq(steps), "{:?}", path);
-            proptest::prop_assert!(!item.name.contains(['\0', '\r', '\n']));
+            proptest::prop_assert!(!item.name().contains(['\0', '\r', '\n']));
         }
     }
 
@@ -289,10 +377,11 @@ mod tests {
             generation: Some(7),
             ..File::default()
         };
-        let found = source("/d/x".into(), &file("gs://b/a/x", "AAAAAA==")).unwrap();
+        let file_there = file("gs://b/a/x", "AAAAAA==");
+        let found = item(&file_there).unwrap().source().unwrap();
         assert!(matches!(found, Source::Object { uri, generation: Some(7) } if uri.name == "a/x"));
         for (uri, crc32c) in [("gs://b/a/x", ""), ("s3://b/x", "AAAAAA==")] {
-            assert!(source("/d/x".into(), &file(uri, crc32c)).is_err(), "{uri}");
+            assert!(item(&file(uri, crc32c)).is_err(), "{uri}");
         }
     }
 }

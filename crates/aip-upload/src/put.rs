@@ -15,6 +15,7 @@ use crate::claim::{self, Claim};
 use crate::image::{self, Done, Job};
 use crate::plan::{Plan, Source};
 use crate::send::Sent;
+use crate::there::There;
 use crate::{send, state};
 
 const STAGE: &str = "upload";
@@ -24,7 +25,7 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
         transport::limit_rate(rate);
     }
     let mut document = process.read_document()?;
-    let plan = plan(args, &mut document)?;
+    let goes_to_bucket = goes_to_bucket(args, &mut document)?;
     let credentials = Arc::new(Credentials::new(args.access_token_file.clone()));
     let jobs = usize::from(args.jobs);
     let image = Job::new(&args.image, &mut document, credentials.clone(), jobs)?;
@@ -33,15 +34,17 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
     let mut before = document.stages.upload.take().unwrap_or_default();
     // Of a hundred thousand objects hardly any has a note.
     before.objects.retain(|object| !object.extra.is_empty());
+    before.objects.shrink_to_fit();
+    let state = if document.spec.dry_run { None } else { state::directory(&mut document) };
+    let plan = goes_to_bucket.then(|| Plan::make(&document)).transpose()?;
     let (mut upload, image) = if document.spec.dry_run {
         let storage = storage.asking_once();
         if let Some(plan) = &plan {
             look(args, &storage, plan)?;
         }
         let image = image.map(|job| job.dry(process, plan.as_ref())).transpose()?;
-        (plan.map(|plan| dry(process, &storage, &plan)), image)
+        (plan.map(|plan| dry(process, &storage, &plan)).transpose()?, image)
     } else {
-        let state = state::directory(&mut document);
         let job = Put { process, args, storage: &storage, state: state.as_deref() };
         job.done(plan.as_ref(), image.as_ref())?
     };
@@ -62,17 +65,17 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
     Ok(document.into())
 }
 
-/// What goes to the bucket: everything, but where the image holds the model and
-/// no bucket is named.
-fn plan(args: &Args, document: &mut Deployment) -> Result<Option<Plan>, Failure> {
+/// Whether there is a bucket, which is needed unless the image holds the model;
+/// settles which, and the place in it.
+fn goes_to_bucket(args: &Args, document: &mut Deployment) -> Result<bool, Failure> {
     let bundle = document.stages.bundle.as_ref();
     let needed = image::needs_bucket(bundle.and_then(|bundle| bundle.image.as_ref()));
     let spec = &mut document.spec;
     if settings::bucket(args.bucket.clone(), &mut spec.bucket)?.is_none() {
-        return if needed { Err(settings::BUCKET.missing()) } else { Ok(None) };
+        return if needed { Err(settings::BUCKET.missing()) } else { Ok(false) };
     }
     settings::route(args.route.clone(), &mut spec.route, None)?;
-    Plan::make(document).map(Some)
+    Ok(true)
 }
 
 struct Put<'a> {
@@ -100,7 +103,7 @@ impl Put<'_> {
             "run the same command again: it goes on where it stopped",
         )?;
         plan.check()?;
-        let there = send::listed(storage, plan)?;
+        let there = There::listed(storage, plan)?;
         claim::check(plan, &there, args.overwrite)?;
         let extra = send::extra(plan, &there, args.delete_extra)?;
         let image = image.map(|job| job.run(process, Some((storage, plan, &there)))).transpose()?;
@@ -119,13 +122,15 @@ impl Put<'_> {
         if let Some(journal) = journal {
             journal.close();
         }
+        // Of a hundred thousand files this is much, and so is their record.
+        drop(there);
         claim.map(Claim::release).transpose()?;
         Ok((Some(record(plan, sent)), image))
     }
 }
 
 fn record(plan: &Plan, sent: Sent) -> Upload {
-    let all = sent.objects.len();
+    let all = plan.items.len();
     // There are two at least: the package and the model.
     info!("{} of {all} objects sent ({} bytes) to '{}'", sent.count, sent.bytes, plan.prefix());
     if sent.spared > 0 {
@@ -134,7 +139,9 @@ fn record(plan: &Plan, sent: Sent) -> Upload {
     if sent.copied > 0 {
         info!("{} of {all} objects copied within Cloud Storage", sent.copied);
     }
-    let mut upload = Upload { objects: sent.objects, ..plan.record() };
+    let items = plan.items.iter().zip(sent.generations);
+    let objects = items.map(|(item, generation)| item.object(generation)).collect();
+    let mut upload = Upload { objects, ..plan.record() };
     upload.notes.insert("objectsSent".into(), json!(sent.count));
     upload.notes.insert("bytesSent".into(), json!(sent.bytes));
     if sent.copied > 0 {
@@ -167,7 +174,7 @@ fn look(args: &Args, storage: &Storage, plan: &Plan) -> Result<(), Failure> {
     if plan.check().is_err() {
         return Ok(());
     }
-    match send::listed(storage, plan) {
+    match There::listed(storage, plan) {
         Ok(there) => {
             claim::check(plan, &there, args.overwrite)?;
             send::extra(plan, &there, args.delete_extra).map(drop)
@@ -179,15 +186,17 @@ fn look(args: &Args, storage: &Storage, plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-fn dry(process: &Process, storage: &Storage, plan: &Plan) -> Upload {
+fn dry(process: &Process, storage: &Storage, plan: &Plan) -> Result<Upload, Failure> {
     for item in &plan.items {
-        let request = match &item.source {
-            Source::File(path) => storage.describe_insert(&item.insert(path, 0)),
+        let name = item.name();
+        let request = match item.source()? {
+            Source::File(path) => storage.describe_insert(&item.insert(&name, &path, 0)),
             Source::Object { uri, generation } => {
-                storage.describe_rewrite(&item.rewrite(uri, *generation, 0))
+                storage.describe_rewrite(&item.rewrite(&name, &uri, generation, 0))
             }
         };
-        process.would(&format!("{request} ({} bytes), unless it is there", item.size));
+        process.would(&format!("{request} ({} bytes), unless it is there", item.size()));
     }
-    Upload { objects: plan.items.iter().map(|item| item.object(None)).collect(), ..plan.record() }
+    let objects = plan.items.iter().map(|item| item.object(None)).collect();
+    Ok(Upload { objects, ..plan.record() })
 }

@@ -1,23 +1,21 @@
 //! Bringing the bucket to what the plan says.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use deployment::{Kind, Object};
+use deployment::Kind;
 use gcp::storage::{GsUri, Journal, ObjectMeta, Storage};
 use log::{debug, info};
 use stage::{Failure, Process};
 
 use crate::composite::{self, Composite};
 use crate::plan::{Item, Plan, Source};
-
-/// What was there before, by name.
-pub(crate) type There = HashMap<String, ObjectMeta>;
+use crate::there::There;
 
 /// What it took.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
-    pub(crate) objects: Vec<Object>,
+    /// Of the plan's items, in their order.
+    pub(crate) generations: Vec<Option<u64>>,
     /// From this machine.
     pub(crate) count: usize,
     /// Those that left in this run.
@@ -26,22 +24,6 @@ pub(crate) struct Sent {
     pub(crate) spared: u64,
     /// Within the service.
     pub(crate) copied: usize,
-}
-
-/// One listing instead of a question for each file.
-pub(crate) fn listed(storage: &Storage, plan: &Plan) -> Result<There, Failure> {
-    let objects = storage.list(&plan.bucket, &plan.prefix).map_err(|error| {
-        let bucket = &plan.bucket;
-        let status = error.status();
-        let failure = Failure::from(error).context(format!("cannot upload to bucket '{bucket}'"));
-        match status {
-            Some(404) => failure
-                .hint(format!("make the bucket: gcloud storage buckets create gs://{bucket}")),
-            Some(403) => failure.hint(grant(bucket)),
-            _ => failure,
-        }
-    })?;
-    Ok(objects.into_iter().map(|object| (object.name.clone(), object)).collect())
 }
 
 /// What must go before the model is all that lies at its place, if it may.
@@ -80,16 +62,16 @@ pub(crate) fn remove(storage: &Storage, plan: &Plan, extra: &[&ObjectMeta]) -> R
 pub(crate) struct Sender<'a> {
     pub(crate) process: &'a Process,
     pub(crate) storage: &'a Storage,
-    pub(crate) plan: &'a Plan,
+    pub(crate) plan: &'a Plan<'a>,
     pub(crate) there: &'a There,
     pub(crate) journal: Option<&'a Journal>,
     /// Whether large files go in parts.
     pub(crate) in_parts: bool,
 }
 
-/// What one worker does at a time.
+/// What one worker does at a time, with the item's place in the plan.
 enum Task<'a> {
-    Whole(&'a Item),
+    Whole(usize, &'a Item<'a>),
     Part(&'a Composite<'a>, usize),
 }
 
@@ -102,51 +84,53 @@ impl<'a> Composite<'a> {
 impl Task<'_> {
     fn size(&self) -> u64 {
         match self {
-            Self::Whole(item) => item.size,
+            Self::Whole(_, item) => item.size(),
             Self::Part(composite, index) => composite.part_size(*index),
         }
     }
 }
 
-impl<'a> Sender<'a> {
+impl Sender<'_> {
     /// Sends what differs, the largest first, so that none is left to go alone.
     pub(crate) fn all(&self, jobs: usize) -> Result<Sent, Failure> {
         let Self { process, plan, .. } = *self;
-        let different: Vec<_> =
-            plan.items.iter().filter(|item| self.same(item).is_none()).collect();
-        let bytes = different.iter().map(|item| item.size).sum();
+        let mut generations = Vec::with_capacity(plan.items.len());
+        generations.extend(plan.items.iter().map(|item| self.same(item)));
+        let items = plan.items.iter().enumerate();
+        let different: Vec<_> = items.filter(|(index, _)| generations[*index].is_none()).collect();
+        let bytes = different.iter().map(|(_, item)| item.size()).sum();
         let progress = process.progress(format!("to {}", plan.prefix()), bytes);
         let progress = progress.of_files(different.len());
         let before = self.storage.sent();
         let composites = composite::begin(self, &different)?;
         let mut tasks: Vec<_> = composites.iter().flat_map(Composite::parts).collect();
-        let whole = different.iter().filter(|item| !composites.iter().any(|c| c.is_of(item)));
-        tasks.extend(whole.map(|item| Task::Whole(item)));
+        let whole = different.iter().filter(|(at, _)| !composites.iter().any(|one| one.at == *at));
+        tasks.extend(whole.map(|(at, item)| Task::Whole(*at, item)));
         tasks.sort_by_key(|task| std::cmp::Reverse(task.size()));
         let advance = |sent| progress.advance(sent);
         let send = |task| {
-            let (item, object) = match task {
-                Task::Whole(item) => (item, Some(self.write(item, &advance)?)),
-                Task::Part(composite, index) => (composite.item, composite.send(index, &advance)?),
+            let (at, item, object) = match task {
+                Task::Whole(at, item) => (at, item, Some(self.write(item, &advance)?)),
+                Task::Part(composite, index) => {
+                    (composite.at, composite.item, composite.send(index, &advance)?)
+                }
             };
             if let Some(object) = &object {
                 progress.file_done();
                 debug!("wrote {} (generation {})", item.uri(), object.generation);
             }
-            Ok(object.map(|object| (&item.name, object.generation)))
+            Ok(object.map(|object| (at, object.generation)))
         };
         let written = self.until_one_fails(tasks, jobs, send);
         composite::end(self, &composites, written.as_ref().err());
-        let written: HashMap<_, _> = written?.into_iter().flatten().collect();
-        let was = |item: &Item| self.same(item).map(|object| object.generation);
-        let now = |item: &Item| written.get(&item.name).copied().or_else(|| was(item));
-        let objects = plan.items.iter().map(|item| item.object(now(item)));
-        let here = different.iter().filter(|item| matches!(item.source, Source::File(_)));
-        let count = here.count();
-        let whole: u64 = different.iter().map(|item| item.bytes_here()).sum();
+        for (at, generation) in written?.into_iter().flatten() {
+            generations[at] = Some(generation);
+        }
+        let here = || different.iter().map(|(_, item)| item).filter(|item| item.is_here());
+        let (count, whole) = (here().count(), here().map(|item| item.size()).sum::<u64>());
         let bytes = self.storage.sent() - before;
         Ok(Sent {
-            objects: objects.collect(),
+            generations,
             count,
             bytes,
             spared: whole.saturating_sub(bytes),
@@ -172,28 +156,29 @@ impl<'a> Sender<'a> {
         sent.map_err(|()| first.into_inner().expect("what failed"))
     }
 
-    /// The object that is there, if it has this content.
-    fn same(&self, item: &Item) -> Option<&'a ObjectMeta> {
-        item.is_in(self.there)
+    /// The generation that is there, if it has this content.
+    fn same(&self, item: &Item) -> Option<u64> {
+        item.is_in(self.there).map(|object| object.generation)
     }
 
     /// The generation that is there, or 0.
-    pub(crate) fn replaces(&self, item: &Item) -> u64 {
-        self.there.get(&item.name).map_or(0, |object| object.generation)
+    pub(crate) fn replaces(&self, name: &str) -> u64 {
+        self.there.get(name).map_or(0, |object| object.generation)
     }
 
     fn write(&self, item: &Item, sent: &(dyn Fn(u64) + Sync)) -> Result<ObjectMeta, Failure> {
-        let replaces = self.replaces(item);
-        match &item.source {
+        let name = item.name();
+        let replaces = self.replaces(&name);
+        match item.source()? {
             Source::File(path) => {
-                let insert = item.insert(path, replaces);
+                let insert = item.insert(&name, &path, replaces);
                 let written = self.storage.insert(&insert, self.journal, sent);
                 written.map_err(|error| not_written(item, error))
             }
             Source::Object { uri, generation } => {
-                let rewrite = item.rewrite(uri, *generation, replaces);
+                let rewrite = item.rewrite(&name, &uri, generation, replaces);
                 let copied = self.storage.rewrite(&rewrite, sent);
-                copied.map_err(|error| not_copied(item, uri, error))
+                copied.map_err(|error| not_copied(item, &uri, error))
             }
         }
     }
@@ -215,7 +200,7 @@ pub(crate) fn not_written(item: &Item, error: gcp::Error) -> Failure {
         Some(412) => {
             failure.hint("someone else has written it meanwhile; look at it, then run it again")
         }
-        Some(403) => failure.hint(grant(&item.bucket)),
+        Some(403) => failure.hint(grant(item.bucket())),
         _ => failure,
     }
 }

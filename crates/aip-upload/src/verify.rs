@@ -1,18 +1,18 @@
 //! Whether what was uploaded is still there, and is all that is there.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use deployment::Deployment;
 use gcp::Credentials;
 use gcp::images::{self, Access};
-use gcp::storage::{GsUri, GsUriError, ObjectMeta};
+use gcp::storage::{GsUri, GsUriError};
 use oci::{Platform, Reference};
 use serde_json::json;
 use stage::{Failure, Output, Process};
 
-use crate::plan::Plan;
+use crate::plan::{Item, Plan};
 use crate::reach::Headers;
+use crate::there::There;
 
 /// So many differences are shown one by one.
 const SHOWN: usize = 20;
@@ -48,32 +48,50 @@ struct Expected {
     prefix: String,
     /// Nothing else may lie below.
     model_prefix: String,
-    /// Size and CRC-32C by name.
-    objects: HashMap<String, (u64, String)>,
+    /// In the order of their names.
+    objects: Vec<Object>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Object {
+    name: String,
+    size: u64,
+    crc32c: String,
+}
+
+impl Object {
+    fn new(name: String, size: u64, crc32c: &str) -> Self {
+        Self { name, size, crc32c: crc32c.to_owned() }
+    }
+}
+
+fn sorted(mut objects: Vec<Object>) -> Vec<Object> {
+    objects.sort_by(|a, b| a.name.cmp(&b.name));
+    objects
 }
 
 pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
-    let document = process.read_document_from(&args.document)?;
+    let mut document = process.read_document_from(&args.document)?;
     if document.spec.dry_run {
         return Err(Failure::input("the document is of a dry run: there is nothing to verify"));
     }
     let credentials = Arc::new(Credentials::new(args.access_token_file.clone()));
-    let uploaded = document.uploaded()?;
-    let expected = Expected::of(&document)?;
+    let expected = Expected::of(&mut document)?;
+    let image = document.stages.upload.take().and_then(|upload| upload.image);
     let mut found = Vec::new();
     if let Some(expected) = &expected {
         let storage = args.headers.storage(credentials.clone())?;
         let there = storage.list(&expected.bucket, &expected.prefix).map_err(|error| {
             Failure::from(error).context(format!("cannot look at bucket '{}'", expected.bucket))
         })?;
-        found = expected.differences(&there);
+        found = expected.differences(&there.into());
     }
-    let image = uploaded.image.as_ref().filter(|image| image.digest.is_some());
-    if let Some(image) = image {
+    let image = image.filter(|image| image.digest.is_some());
+    if let Some(image) = &image {
         found.extend(look_at_image(credentials, &image.uri)?);
     }
     let subject = expected.as_ref().map_or_else(
-        || image.map(|image| image.uri.clone()).unwrap_or_default(),
+        || image.as_ref().map(|image| image.uri.clone()).unwrap_or_default(),
         |expected| format!("gs://{}/{}", expected.bucket, expected.prefix),
     );
     if !found.is_empty() {
@@ -84,7 +102,7 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
     Ok(Output::Json(json!({
         "uri": subject,
         "objects": objects,
-        "image": image.map(|image| &image.uri),
+        "image": image.map(|image| image.uri),
         "verified": true,
     })))
 }
@@ -106,60 +124,63 @@ fn failure(subject: &str, found: &[String]) -> Failure {
 impl Expected {
     /// By what the stage before says, so that nothing depends on what the last
     /// upload believed; by the upload's own record where that is all there is.
-    fn of(document: &Deployment) -> Result<Option<Self>, Failure> {
-        let uploaded = document.uploaded()?;
-        if uploaded.objects.is_empty() {
+    ///
+    /// Of that record nothing is left: it may be as large as all the rest.
+    fn of(document: &mut Deployment) -> Result<Option<Self>, Failure> {
+        document.uploaded()?;
+        let Some(uploaded) = &mut document.stages.upload else { return Ok(None) };
+        let recorded = std::mem::take(&mut uploaded.objects);
+        if recorded.is_empty() {
             return Ok(None);
         }
         if document.stages.fetch.is_some() && document.stages.bundle.is_some() {
+            drop(recorded);
             let plan = Plan::make(document)?;
-            let entry = |item: crate::plan::Item| (item.name, (item.size, item.crc32c));
-            return Ok(Some(Self {
-                bucket: plan.bucket,
-                prefix: plan.prefix,
-                model_prefix: plan.model_prefix,
-                objects: plan.items.into_iter().map(entry).collect(),
-            }));
+            let object = |item: &Item| Object::new(item.name(), item.size(), item.crc32c());
+            let objects = sorted(plan.items.iter().map(object).collect());
+            let Plan { bucket, prefix, model_prefix, .. } = plan;
+            return Ok(Some(Self { bucket, prefix, model_prefix, objects }));
         }
         let parse =
             |uri: &str| uri.parse().map_err(|error: GsUriError| Failure::input(error.to_string()));
         let model: GsUri = parse(&uploaded.deployment_uri)?;
         let prefix = model.name.trim_end_matches('/').rsplit_once('/');
-        let mut objects = HashMap::new();
-        for object in &uploaded.objects {
+        let mut objects = Vec::with_capacity(recorded.len());
+        for object in recorded {
             let uri: GsUri = parse(&object.uri)?;
-            objects.insert(uri.name, (object.size, object.crc32c.clone()));
+            objects.push(Object::new(uri.name, object.size, &object.crc32c));
         }
         Ok(Some(Self {
             bucket: model.bucket,
             prefix: prefix.map(|(prefix, _)| format!("{prefix}/")).unwrap_or_default(),
             model_prefix: model.name,
-            objects,
+            objects: sorted(objects),
         }))
     }
 
     /// A line for each, in the order of their names.
-    fn differences(&self, there: &[ObjectMeta]) -> Vec<String> {
-        let there: HashMap<_, _> = there.iter().map(|object| (&object.name, object)).collect();
+    fn differences(&self, there: &There) -> Vec<String> {
         let mut found = Vec::new();
         let uri = |name: &str| format!("'gs://{}/{name}'", self.bucket);
-        for (name, (size, crc32c)) in &self.objects {
+        for Object { name, size, crc32c } in &self.objects {
             match there.get(name) {
                 None => found.push((name, format!("{} is missing", uri(name)))),
-                Some(object) if object.crc32c.is_none() => {
+                Some(there) if there.crc32c.is_none() => {
                     let why = "it is encrypted with a key that only its owner has";
                     found.push((name, format!("{} cannot be compared: {why}", uri(name))));
                 }
-                Some(object) if !object.holds(*size, crc32c) => {
-                    let is = object.content();
+                Some(there) if !there.holds(*size, crc32c) => {
+                    let is = there.content();
                     let text = format!("{} has {is}, not {size} with {crc32c}", uri(name));
                     found.push((name, text));
                 }
                 Some(_) => {}
             }
         }
-        for name in there.keys() {
-            if name.starts_with(&self.model_prefix) && !self.objects.contains_key(*name) {
+        let is_expected =
+            |name: &String| self.objects.binary_search_by(|object| object.name.cmp(name)).is_ok();
+        for name in there.iter().map(|object| &object.name) {
+            if name.starts_with(&self.model_prefix) && !is_expected(name) {
                 found.push((name, format!("{} is not part of the model", uri(name))));
             }
         }
@@ -182,6 +203,8 @@ fn look_at_image(credentials: Arc<Credentials>, uri: &str) -> Result<Option<Stri
 
 #[cfg(test)]
 mod tests {
+    use gcp::storage::ObjectMeta;
+
     use super::*;
 
     #[test]
@@ -191,29 +214,33 @@ mod tests {
             prefix: "r/v1/".into(),
             model_prefix: "r/v1/model/".into(),
             objects: ["r/v1/model/a", "r/v1/model/b", "r/v1/x.tar.gz"]
-                .map(|name| (name.to_owned(), (1, "AAAAAA==".to_owned())))
+                .map(|name| Object::new(name.to_owned(), 1, "AAAAAA=="))
                 .into(),
         };
         let object = |name: &str, size| ObjectMeta {
             name: name.into(),
             size,
-            crc32c: Some("AAAAAA==".into()),
+            crc32c: "AAAAAA==".parse().ok(),
             generation: 1,
             created: None,
         };
         let whole = [object("r/v1/model/a", 1), object("r/v1/model/b", 1)];
         let mut there = whole.to_vec();
         there.extend([object("r/v1/x.tar.gz", 1), object("r/v1/context.tar.gz", 5)]);
-        assert_eq!(expected.differences(&there), [""; 0], "what lies beside the model may");
+        assert_eq!(
+            expected.differences(&there.clone().into()),
+            [""; 0],
+            "what lies beside the model may"
+        );
         there[0].crc32c = None;
         assert_eq!(
-            expected.differences(&there),
+            expected.differences(&there.into()),
             ["'gs://b/r/v1/model/a' cannot be compared: \
               it is encrypted with a key that only its owner has"]
         );
-        let there = [object("r/v1/model/b", 2), object("r/v1/model/c", 1), whole[0].clone()];
+        let there = vec![object("r/v1/model/b", 2), object("r/v1/model/c", 1), whole[0].clone()];
         assert_eq!(
-            expected.differences(&there),
+            expected.differences(&there.into()),
             [
                 "'gs://b/r/v1/model/b' has 2 bytes with crc32c AAAAAA==, not 1 with AAAAAA==",
                 "'gs://b/r/v1/model/c' is not part of the model",

@@ -44,7 +44,7 @@ impl Source for Gs {
             .map(|object| Entry {
                 path: object.name.strip_prefix(&self.prefix).unwrap_or(&object.name).into(),
                 size: Some(object.size),
-                crc32c: object.crc32c,
+                crc32c: object.crc32c.map(|sum| sum.to_string()),
                 revision: Some(object.generation.to_string()),
             })
             .collect())
@@ -55,7 +55,7 @@ impl Source for Gs {
         let object = ObjectMeta {
             name: format!("{}{}", self.prefix, entry.path),
             size: entry.size.unwrap_or_default(),
-            crc32c: entry.crc32c.clone(),
+            crc32c: entry.crc32c.as_deref().and_then(|sum| sum.parse().ok()),
             generation: entry
                 .revision
                 .as_deref()

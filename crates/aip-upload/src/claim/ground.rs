@@ -7,7 +7,7 @@ use transport::Digest;
 
 use super::MARK;
 use crate::plan::{Item, Plan};
-use crate::send::There;
+use crate::there::There;
 
 /// So many names say what is meant.
 const SHOWN: usize = 3;
@@ -20,7 +20,7 @@ pub(crate) fn check(plan: &Plan, there: &There, overwrite: bool) -> Result<(), F
         Some(mark) if is_own(plan, mark) => return Ok(()),
         Some(_) => Failure::new(Kind::Refused, format!("another upload to '{place}' is under way"))
             .because("or has broken off: its mark is there"),
-        None if !there.keys().any(|name| plan.is_content(name)) => return Ok(()),
+        None if !there.iter().any(|object| plan.is_content(&object.name)) => return Ok(()),
         // What there is besides is removed on request alone.
         None if different(plan, there).next().is_none() => return Ok(()),
         None => Failure::new(Kind::Refused, format!("'{place}' holds another upload"))
@@ -59,14 +59,14 @@ pub(super) fn text(plan: &Plan) -> String {
     format!("aip-upload {}\n", plan.digest())
 }
 
-fn different<'a>(plan: &'a Plan, there: &'a There) -> impl Iterator<Item = &'a Item> {
+fn different<'p>(plan: &'p Plan, there: &There) -> impl Iterator<Item = &'p Item<'p>> {
     plan.items.iter().filter(|item| item.is_in(there).is_none())
 }
 
 fn what_differs(plan: &Plan, there: &There) -> String {
     let different: Vec<_> = different(plan, there).collect();
     let shown = different.iter().take(SHOWN);
-    let names: Vec<_> = shown.map(|item| format!("'{}'", plan.relative(&item.name))).collect();
+    let names: Vec<_> = shown.map(|item| format!("'{}'", plan.relative(&item.name()))).collect();
     let more = match different.len().saturating_sub(SHOWN) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -81,39 +81,45 @@ fn what_differs(plan: &Plan, there: &There) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use deployment::File;
 
     use super::*;
-    use crate::plan::Source;
 
     const SUMS: [&str; 2] = ["AAAAAA==", "4waSgw=="];
 
     /// Files of the model, each with one of two contents.
-    fn plan(files: &[(&str, usize)]) -> Plan {
-        let item = |(name, sum): &(&str, usize)| Item {
-            source: Source::File(PathBuf::new()),
-            bucket: "b".into(),
-            name: format!("r/v1/{name}"),
+    fn files(files: &[(&str, usize)]) -> Vec<File> {
+        let file = |(path, sum): &(&str, usize)| File {
+            path: (*path).into(),
             size: 1,
             crc32c: SUMS[*sum].into(),
+            ..File::default()
         };
-        Plan::of(files.iter().map(item).collect(), "b", "r/v1/")
+        files.iter().map(file).collect()
     }
 
-    fn object(name: &str, size: u64, crc32c: &str) -> (String, ObjectMeta) {
-        let (name, crc32c) = (name.to_owned(), Some(crc32c.to_owned()));
-        (name.clone(), ObjectMeta { name, size, crc32c, generation: 1, created: None })
+    fn plan(files: &[File]) -> Plan<'_> {
+        Plan::of(files, "b", "r/v1/")
+    }
+
+    fn object(name: &str, size: u64, crc32c: &str) -> ObjectMeta {
+        let (name, crc32c) = (name.to_owned(), crc32c.parse().ok());
+        ObjectMeta { name, size, crc32c, generation: 1, created: None }
+    }
+
+    fn objects(plan: &Plan) -> Vec<ObjectMeta> {
+        plan.items.iter().map(|item| object(&item.name(), item.size(), item.crc32c())).collect()
     }
 
     fn there(plan: &Plan) -> There {
-        plan.items.iter().map(|item| object(&item.name, item.size, &item.crc32c)).collect()
+        objects(plan).into()
     }
 
     /// With the mark of an upload of this plan.
-    fn marked(mut there: There, plan: &Plan) -> There {
+    fn marked(mut there: Vec<ObjectMeta>, plan: &Plan) -> There {
         let text = Digest::of_bytes(text(plan).as_bytes());
-        there.extend([object("r/v1/.upload", text.size, &text.crc32c)]);
-        there
+        there.push(object("r/v1/.upload", text.size, &text.crc32c));
+        there.into()
     }
 
     fn allowed(plan: &Plan, there: &There) -> bool {
@@ -123,34 +129,37 @@ mod tests {
 
     #[test]
     fn what_is_whole_is_not_written_over() {
-        let one = plan(&[("p.tar.gz", 0), ("model/a", 0), ("model/b", 0)]);
-        let other = plan(&[("p.tar.gz", 0), ("model/a", 0), ("model/b", 1)]);
-        let more = plan(&[("p.tar.gz", 0), ("model/a", 0), ("model/b", 0), ("model/c", 0)]);
-        assert!(allowed(&one, &There::new()));
+        let one = files(&[("p.tar.gz", 0), ("model/a", 0), ("model/b", 0)]);
+        let other = files(&[("p.tar.gz", 0), ("model/a", 0), ("model/b", 1)]);
+        let more = files(&[("p.tar.gz", 0), ("model/a", 0), ("model/b", 0), ("model/c", 0)]);
+        let [one, other, more] = [&one, &other, &more].map(|files| plan(files));
+        assert!(allowed(&one, &There::default()));
         assert!(allowed(&one, &there(&one)), "the same again");
         assert!(!allowed(&other, &there(&one)));
         assert!(!allowed(&more, &there(&one)), "nor is anything put beside");
         assert!(allowed(&one, &there(&more)), "for that is what --delete-extra is for");
-        let beside = [object("r/v1/notes", 1, ""), object("r/v1/build/x.tar.gz", 1, "")];
+        let beside = vec![object("r/v1/notes", 1, ""), object("r/v1/build/x.tar.gz", 1, "")];
         assert!(allowed(&one, &beside.into()), "what is no upload's is in nobody's way");
     }
 
     #[test]
     fn who_began_goes_on() {
-        let one = plan(&[("p.tar.gz", 0), ("model/a", 0), ("model/b", 0)]);
-        let other = plan(&[("p.tar.gz", 1), ("model/a", 1)]);
-        let mut half = there(&one);
-        half.remove("r/v1/model/b");
+        let one = files(&[("p.tar.gz", 0), ("model/a", 0), ("model/b", 0)]);
+        let other = files(&[("p.tar.gz", 1), ("model/a", 1)]);
+        let [one, other] = [&one, &other].map(|files| plan(files));
+        let mut half = objects(&one);
+        half.retain(|object| object.name != "r/v1/model/b");
         assert!(allowed(&one, &marked(half.clone(), &one)));
         assert!(!allowed(&other, &marked(half.clone(), &one)), "it may be writing yet");
-        assert!(!allowed(&other, &half), "without the mark, it was whole once");
-        assert!(!allowed(&one, &marked(there(&one), &other)), "whole, and about to be replaced");
+        assert!(!allowed(&other, &half.into()), "without the mark, it was whole once");
+        assert!(!allowed(&one, &marked(objects(&one), &other)), "whole, and about to be replaced");
     }
 
     #[test]
     fn the_refusal_names_what_differs() {
         let names = ["model/a", "model/b", "model/c", "model/d"];
-        let [one, other] = [0, 1].map(|sum| plan(&names.map(|name| (name, sum))));
+        let [one, other] = [0, 1].map(|sum| files(&names.map(|name| (name, sum))));
+        let [one, other] = [&one, &other].map(|files| plan(files));
         let failure = check(&other, &there(&one), false).unwrap_err();
         assert!(failure.is(Kind::Refused));
         let text = format!("{failure:?}");

@@ -11,7 +11,6 @@
 
 mod ground;
 
-use std::collections::HashMap;
 use std::io::Write as _;
 
 use deployment::Kind;
@@ -21,7 +20,8 @@ use stage::Failure;
 use transport::Digest;
 
 use crate::plan::Plan;
-use crate::send::{There, grant, listed};
+use crate::send::grant;
+use crate::there::There;
 use ground::{is_done, is_own, mark, name, text};
 
 pub(crate) use ground::check;
@@ -32,7 +32,7 @@ pub(crate) const MARK: &str = ".upload";
 #[derive(Debug)]
 pub(crate) struct Claim<'a> {
     storage: &'a Storage,
-    plan: &'a Plan,
+    plan: &'a Plan<'a>,
     mark: ObjectMeta,
     /// From another upload, which may be writing yet.
     is_taken_over: bool,
@@ -43,7 +43,7 @@ impl<'a> Claim<'a> {
     /// nothing to be written.
     pub(crate) fn take(
         storage: &'a Storage,
-        plan: &'a Plan,
+        plan: &'a Plan<'a>,
         there: &There,
     ) -> Result<Option<Self>, Failure> {
         let before = mark(plan, there);
@@ -55,7 +55,7 @@ impl<'a> Claim<'a> {
         }
         let mark = write(storage, plan, before)?;
         // Another may have come and gone between the look and the mark.
-        if before.is_none() && has_come(plan, there, &listed(storage, plan)?) {
+        if before.is_none() && has_come(plan, there, &There::listed(storage, plan)?) {
             if let Err(error) = storage.delete(&plan.bucket, &mark) {
                 warn!("'gs://{}/{}' stays: {error}", plan.bucket, mark.name);
             }
@@ -68,7 +68,7 @@ impl<'a> Claim<'a> {
     /// and then nothing has been uploaded.
     pub(crate) fn release(self) -> Result<(), Failure> {
         let Self { storage, plan, mark, is_taken_over } = self;
-        let is_whole = || Ok::<_, Failure>(is_done(plan, &listed(storage, plan)?));
+        let is_whole = || Ok::<_, Failure>(is_done(plan, &There::listed(storage, plan)?));
         let is_ours = match storage.remove(&plan.bucket, &mark) {
             // Whose place it was learns of it only at the end.
             Ok(true) if is_taken_over => is_whole()?,
@@ -129,11 +129,8 @@ fn has_come(plan: &Plan, before: &There, now: &There) -> bool {
     let is_same = |now: &ObjectMeta| {
         before.get(&now.name).is_some_and(|before| before.generation == now.generation)
     };
-    let planned: HashMap<_, _> = plan.items.iter().map(|item| (&item.name, item)).collect();
-    let is_ours = |now: &ObjectMeta| {
-        planned.get(&now.name).is_some_and(|item| now.holds(item.size, &item.crc32c))
-    };
-    now.values().any(|now| plan.is_content(&now.name) && !is_same(now) && !is_ours(now))
+    let is_ours = plan.finder();
+    now.iter().any(|now| plan.is_content(&now.name) && !is_same(now) && !is_ours(now))
 }
 
 fn lost(plan: &Plan) -> Failure {

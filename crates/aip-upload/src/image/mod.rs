@@ -18,7 +18,7 @@ use oci::{Archive, Reference};
 use stage::{Failure, Process};
 
 use crate::plan::{Plan, below};
-use crate::send::There;
+use crate::there::There;
 use build::CloudBuild;
 
 pub(crate) use place::remark;
@@ -122,7 +122,7 @@ impl Job {
     pub(crate) fn dry(&self, process: &Process, plan: Option<&Plan>) -> Result<Done, Failure> {
         match &self.work {
             Work::Push { layout, to, .. } => push::dry(process, &self.image, layout, to),
-            Work::Build(build) => Ok(build.dry(process, bucket(plan)?)),
+            Work::Build(build) => Ok(build.dry(process, plan.ok_or_else(no_bucket)?)),
             Work::Check(reference) => Ok(existing::unchecked(reference)),
             Work::Prebuilt(uri) => Ok(prebuilt(uri)),
         }
@@ -182,10 +182,6 @@ fn existing_uri(image: &Image) -> Result<String, Failure> {
 
 fn prebuilt(uri: &str) -> Done {
     Done { image: PushedImage { uri: uri.into(), ..PushedImage::default() }, ..Done::default() }
-}
-
-fn bucket(plan: Option<&Plan>) -> Result<&Plan, Failure> {
-    plan.ok_or_else(no_bucket)
 }
 
 fn no_bucket() -> Failure {

@@ -3,15 +3,15 @@
 use std::time::SystemTime;
 
 use serde_json::Value;
-use transport::HttpError;
+use transport::{Crc32c, HttpError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectMeta {
     pub name: String,
     pub size: u64,
-    /// Base64 of four big-endian bytes. The service tells none of an object that
-    /// is encrypted with a key that only its owner has.
-    pub crc32c: Option<String>,
+    /// The service tells none of an object that is encrypted with a key that only
+    /// its owner has.
+    pub crc32c: Option<Crc32c>,
     pub generation: u64,
     /// Known where it was asked for.
     pub created: Option<SystemTime>,
@@ -22,9 +22,10 @@ impl ObjectMeta {
     pub(super) fn parse(method: &'static str, url: &str, item: &Value) -> Result<Self, HttpError> {
         let text = |key: &str| item[key].as_str();
         let number = |key: &str| text(key).and_then(|text| text.parse().ok());
-        match (text("name"), number("size"), number("generation")) {
-            (Some(name), Some(size), Some(generation)) => {
-                let crc32c = text("crc32c").filter(|sum| !sum.is_empty()).map(str::to_owned);
+        let crc32c = text("crc32c").filter(|sum| !sum.is_empty());
+        let crc32c = crc32c.map(str::parse).transpose();
+        match (text("name"), number("size"), number("generation"), crc32c) {
+            (Some(name), Some(size), Some(generation), Ok(crc32c)) => {
                 let created = text("timeCreated");
                 let created = created.and_then(|time| humantime::parse_rfc3339(time).ok());
                 Ok(Self { name: name.into(), size, crc32c, generation, created })
@@ -38,12 +39,12 @@ impl ObjectMeta {
     }
 
     pub fn holds(&self, size: u64, crc32c: &str) -> bool {
-        self.size == size && self.crc32c.as_deref() == Some(crc32c)
+        self.size == size && self.crc32c.is_some_and(|sum| Ok(sum) == crc32c.parse())
     }
 
     /// As messages tell it.
     pub fn content(&self) -> String {
-        let crc32c = self.crc32c.as_deref().unwrap_or("unknown");
+        let crc32c = self.crc32c.map_or_else(|| "unknown".into(), |sum| sum.to_string());
         format!("{} bytes with crc32c {crc32c}", self.size)
     }
 }
@@ -78,6 +79,11 @@ mod tests {
         assert!(!objects[1].holds(1, ""), "what is not known is not the same");
         assert_eq!(objects[1].content(), "1 bytes with crc32c unknown");
         assert_eq!(next, None);
-        assert!(page("http://h", &json!({"items": [{"name": "a", "size": "1"}]})).is_err());
+        for other in [
+            json!({"name": "a", "size": "1"}),
+            json!({"name": "a", "size": "1", "generation": "7", "crc32c": "what?"}),
+        ] {
+            assert!(page("http://h", &json!({"items": [other]})).is_err());
+        }
     }
 }

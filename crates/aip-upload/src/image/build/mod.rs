@@ -19,7 +19,7 @@ use stage::{Failure, Process};
 use super::Done;
 use super::push::pinned;
 use crate::plan::Plan;
-use crate::send::There;
+use crate::there::There;
 
 /// The service's queue and the build's start take their time as well.
 const BESIDES: Duration = Duration::from_secs(600);
