@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use stage::Failure;
 use transport::Crc32c;
 
-use crate::plan::{Item, Source};
+use crate::item::{Item, Source};
 use crate::send::{Sender, not_written};
 
 /// Below this size, parts are not worth their requests.

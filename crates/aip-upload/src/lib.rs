@@ -4,6 +4,7 @@
 mod claim;
 mod composite;
 mod image;
+mod item;
 mod plan;
 mod prune;
 mod put;

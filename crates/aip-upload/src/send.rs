@@ -8,7 +8,8 @@ use log::{debug, info};
 use stage::{Failure, Process};
 
 use crate::composite::{self, Composite};
-use crate::plan::{Item, Plan, Source};
+use crate::item::{Item, Source};
+use crate::plan::Plan;
 use crate::there::There;
 
 /// What it took.

@@ -10,7 +10,8 @@ use oci::{Platform, Reference};
 use serde_json::json;
 use stage::{Failure, Output, Process};
 
-use crate::plan::{Item, Plan};
+use crate::item::Item;
+use crate::plan::Plan;
 use crate::reach::Headers;
 use crate::there::There;
 

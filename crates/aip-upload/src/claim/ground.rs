@@ -6,7 +6,8 @@ use stage::Failure;
 use transport::Digest;
 
 use super::MARK;
-use crate::plan::{Item, Plan};
+use crate::item::Item;
+use crate::plan::Plan;
 use crate::there::There;
 
 /// So many names say what is meant.

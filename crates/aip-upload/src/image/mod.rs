@@ -17,7 +17,8 @@ use gcp::storage::Storage;
 use oci::{Archive, Reference};
 use stage::{Failure, Process};
 
-use crate::plan::{Plan, below};
+use crate::item::below;
+use crate::plan::Plan;
 use crate::there::There;
 use build::CloudBuild;
 
