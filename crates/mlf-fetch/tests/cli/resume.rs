@@ -178,6 +178,7 @@ fn a_second_directory_costs_nothing() {
     assert_eq!(origin.sent(), SIZE);
     let second = origin.fetch(first.directory, &["--output", "b"]);
     assert_eq!(second.fetch()["notes"]["bytesFetched"], 0);
+    assert_eq!(blobs(&second).len(), 2, "no name is left of what was there before");
     assert!(second.stderr.contains(" bytes were here, in the cache or from an earlier run"));
     holds(&second, 1);
     assert_eq!(origin.sent(), 0);

@@ -15,6 +15,7 @@ mod share;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -121,6 +122,9 @@ impl Cached<'_> {
     /// Takes a file in. A cache that cannot be written is no reason to fail.
     pub(crate) fn keep(&self, known: &Known, path: &Path) {
         let blob = self.cache.blob(&known.file.sha256);
+        if is_one(path, &blob) {
+            return;
+        }
         if let Err(error) = in_place(&blob, |temporary| share(path, temporary)) {
             log::debug!("cannot keep '{}' in the cache: {error}", known.file.path);
         }
@@ -182,6 +186,15 @@ fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<(
             }
         })
     })?;
+    let temporary = file.path().to_owned();
     file.persist(path).map_err(|error| error.error)?;
+    // It stays where both names are one file, for then a rename does nothing.
+    let _ = fs::remove_file(temporary);
     Ok(())
+}
+
+/// Whether both names are the same file's.
+fn is_one(path: &Path, other: &Path) -> bool {
+    let inode = |path| fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()));
+    matches!((inode(path), inode(other)), (Ok(one), Ok(other)) if one == other)
 }
