@@ -35,6 +35,7 @@ pub(crate) fn find<'a>(
 ) -> Result<Origin<'a>, Failure> {
     let client = tracking.and_then(Tracking::client);
     let served = client.map(|client| Served::new(client, resolved)).transpose()?.flatten();
+    let served = served.map(|served| served.asking(args.no_cache));
     match (&resolved.location, served) {
         (Location::Local(path), None) => match tracking {
             // Recorded there, not given.

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +14,8 @@ use crate::support::{
 };
 
 const SIZE: usize = 1 << 20;
+
+const LOGGED: &str = "m-11111111111111111111111111111111";
 
 /// A file that changes when it is told to, and a server that sends no more of
 /// it than it is told to.
@@ -188,6 +191,55 @@ fn a_second_directory_costs_nothing() {
     origin.set(|state| state.version = 2);
     holds(&origin.fetch(third.directory, &["--output", "d"]), 2);
     assert_eq!(origin.sent(), 1 + SIZE, "a look, then the other bytes");
+}
+
+/// A logged model is written once, as a rule: where nothing is to be taken from
+/// the cache, the rule is not relied on either.
+#[test]
+fn a_logged_model_that_was_written_again_is_not_mixed_without_the_cache() {
+    let is_first = Arc::new(AtomicBool::new(true));
+    let first = is_first.clone();
+    let server = Server::start(move |request| {
+        let is_first = first.load(Ordering::SeqCst);
+        let sent = |text: &str, length: usize| {
+            let etag = if is_first { "1" } else { "2" };
+            Reply::Raw(
+                format!(
+                    "HTTP/1.1 200 X\r\nServer: uvicorn\r\nETag: \"{etag}\"\r\n\
+                 Content-Length: {length}\r\nConnection: close\r\n\r\n{text}"
+                )
+                .into_bytes(),
+            )
+        };
+        match request.target.split('?').next().unwrap().rsplit('/').next().unwrap() {
+            LOGGED => Reply::Json(
+                200,
+                json!({"model": {"info": {
+                "model_id": LOGGED, "experiment_id": "1", "name": "model",
+                "status": "LOGGED_MODEL_READY",
+                "artifact_uri": format!("mlflow-artifacts:/1/models/{LOGGED}/artifacts")}}}),
+            ),
+            "directories" | "artifacts" => Reply::Json(
+                200,
+                json!({"files": [
+                file("MLmodel", MLMODEL.len()), file("a", 3), file("b", 3)]}),
+            ),
+            "MLmodel" => sent(MLMODEL, MLMODEL.len()),
+            "b" if is_first => sent("", 3),
+            _ => sent(if is_first { "old" } else { "new" }, 3),
+        }
+    });
+    let uri = format!("models:/{LOGGED}");
+    let args = [&uri, "--no-cache", "--jobs", "1"];
+    let env = [("AIP_MAX_RETRIES", "0")];
+    let outcome = fetch_in(here(), &server.url, &args, &env);
+    outcome.failed(5, &["broke off"]);
+    is_first.store(false, Ordering::SeqCst);
+    let outcome = fetch_in(outcome.directory, &server.url, &args, &env);
+    let directory = outcome.fetch()["directory"].as_str().unwrap().to_owned();
+    for name in ["a", "b"] {
+        assert_eq!(fs::read_to_string(Path::new(&directory).join(name)).unwrap(), "new");
+    }
 }
 
 #[test]

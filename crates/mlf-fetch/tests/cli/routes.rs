@@ -128,5 +128,19 @@ fn large_files_come_from_the_store_itself_where_the_server_makes_urls() {
 fn a_store_out_of_reach_leaves_it_to_the_server() {
     let (server, asked) = offering("s3://b/1", "http://127.0.0.1:1".into());
     fetch(&server, &[RUN]).fetch();
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "and after a second try, no more");
+}
+
+#[test]
+fn one_broken_connection_is_no_reason_to_leave_the_store() {
+    let tries = AtomicUsize::new(0);
+    let store = Server::start(move |_| {
+        if tries.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Reply::Raw(Vec::new());
+        }
+        Reply::Raw(whole(200, "", &vec![b'x'; LARGE]))
+    });
+    let (server, asked) = offering("s3://b/1", store.url.clone());
+    fetch(&server, &[RUN]).fetch();
+    assert_eq!((asked.load(Ordering::SeqCst), store.requests().len()), (2, 2));
 }

@@ -35,6 +35,8 @@ pub struct Served<'a> {
     proxied: Option<String>,
     direct: OnceLock<bool>,
     urls: OnceLock<bool>,
+    /// Nothing is taken for unchanged because it should be.
+    asks: bool,
     /// That the server turned out not to have.
     missing: Routes,
     /// That were spoken of.
@@ -66,9 +68,16 @@ impl<'a> Served<'a> {
             proxied,
             direct: OnceLock::new(),
             urls: OnceLock::new(),
+            asks: false,
             missing: Routes::default(),
             said: Routes::default(),
         }))
+    }
+
+    /// Whether the server is asked even for what is written only once.
+    #[must_use]
+    pub fn asking(self, asks: bool) -> Self {
+        Self { asks, ..self }
     }
 
     fn proxy(&self) -> &Client {
@@ -135,7 +144,14 @@ impl Source for Served<'_> {
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {
         let mut failure = None;
         for (route, why) in self.routes(entry) {
-            match self.open_by(route, entry, resume) {
+            let mut opened = self.open_by(route, entry, resume);
+            // A connection may break at any time, and this route is worth a second try.
+            if route == Route::Presigned
+                && opened.as_ref().is_err_and(|error| error.status().is_none())
+            {
+                opened = self.open_by(route, entry, resume);
+            }
+            match opened {
                 Ok(opened) => {
                     if self.said.add(route) {
                         log::debug!("'{}' comes by {}, {why}", entry.path, self.name(route));
@@ -167,7 +183,8 @@ impl Source for Served<'_> {
     /// A logged model never changes. What lies in a run may be written again:
     /// its file is asked for one byte, and for what it is called.
     fn is_still(&self, entry: &Entry, validator: Option<&str>) -> bool {
-        if self.resolved.served.logged.is_some() || entry.size == Some(0) {
+        let is_settled = self.resolved.served.logged.is_some() && !self.asks;
+        if is_settled || entry.size == Some(0) {
             return true;
         }
         let Some(validator) = validator else { return false };
