@@ -102,6 +102,7 @@ fn sklearn(
         against.push("it picks columns by name, and the container gives it rows".into());
     }
     let wanted = if file.ends_with(".joblib") { "model.joblib" } else { "model.pkl" };
+    refuse_another(model, file, wanted, against);
     Some(Fit { name: name?, file: file.into(), wanted, must_be_read })
 }
 
@@ -123,7 +124,16 @@ fn xgboost(
     if has_names(signature) {
         against.push("its columns have names, and the container gives it rows without any".into());
     }
-    Some(Fit { name: name?, file: file.into(), wanted: "model.bst", must_be_read: false })
+    let wanted = "model.bst";
+    refuse_another(model, file, wanted, against);
+    Some(Fit { name: name?, file: file.into(), wanted, must_be_read: false })
+}
+
+/// The file is given the name that the container looks for, so no other may have it.
+fn refuse_another(model: &Model, file: &str, wanted: &str, against: &mut Vec<String>) {
+    if file != wanted && model.has(wanted) {
+        against.push(format!("it has a '{wanted}' besides its own file '{file}'"));
+    }
 }
 
 /// A model that was made with another minor version may answer differently.
@@ -202,6 +212,16 @@ mod tests {
         });
         let found = fit(&fetched(booster), &model, false).unwrap();
         assert_eq!((found.file.as_str(), found.wanted), ("model.ubj", "model.bst"));
+    }
+
+    #[test]
+    fn another_file_with_the_name_that_is_looked_for_is_in_the_way() {
+        let scratch = tempfile::tempdir().unwrap();
+        let model = Model::for_test(scratch.path(), &[("sk.pkl", "x"), ("model.pkl", "y")]);
+        let mut flavors = sklearn_flavors("1.5.2", "pickle");
+        flavors["sklearn"]["pickled_model"] = "sk.pkl".into();
+        let reasons = fit(&fetched(flavors), &model, false).unwrap_err();
+        assert_eq!(reasons, ["it has a 'model.pkl' besides its own file 'sk.pkl'"]);
     }
 
     #[test]
