@@ -189,11 +189,8 @@ def test_what_fails_for_good_is_told_at_once(upload):
     (upload.file.parent / "small.bin").write_bytes(b"small")
     upload.bundle()
 
-    def of(request, name):
-        return request.method == "POST" and name in request.path
-
     def refuse(request):
-        if of(request, "small.bin"):
+        if request.method == "POST" and "small.bin" in request.path:
             until(upload.notes)
             return 403
 

@@ -25,9 +25,9 @@ use crate::storage::{boundary, first_part};
 /// Longer bodies are content, not messages.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// Of a body that begins with a message, this much is looked at: an object's
-/// metadata is no longer.
-const MAX_BEGINNING: usize = 16 * 1024;
+/// Of a body that begins with a message, this much is looked at: the 8 KiB that
+/// the service allows an object's own metadata are 24 where they are escaped.
+const MAX_BEGINNING: usize = 32 * 1024;
 
 #[derive(Clone)]
 pub(crate) struct Traffic(Arc<Mutex<File>>);
