@@ -23,13 +23,15 @@ mod wheel;
 use std::process::ExitCode;
 
 use clap::Parser;
-use deployment::{Deployment, Extra, Report, Severity, Target};
+use deployment::Target;
 use stage::{Failure, Output, Process};
 
 use crate::bundle::Bundle;
 use crate::limits::Remark;
 use crate::settled::Settled;
 use crate::vertex::{ImageArgs, Plan};
+
+const STAGE: &str = "bundle";
 
 /// Package a fetched model with the code that serves it
 ///
@@ -134,8 +136,8 @@ pub fn main() -> ExitCode {
 
 fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     let mut document = process.read_document()?;
-    document.forget_results("bundle");
-    document.fetched()?;
+    document.forget_results(STAGE);
+    document.stages.fetched()?;
     // Taken out while other fields change: it may name a hundred thousand files.
     let fetched = document.stages.fetch.take().unwrap_or_default();
     let mut remarks = Vec::new();
@@ -158,25 +160,10 @@ fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     } else {
         bundle.write(process, &fetched, plan.as_ref(), &mut remarks, before)?
     };
-    for remark in remarks {
-        report(&mut document, remark);
+    for Remark { severity, message, hint } in remarks {
+        stage::remark(&mut document, STAGE, severity, message, hint);
     }
     document.stages.fetch = Some(fetched);
     document.stages.bundle = Some(stage);
     Ok(document.into())
-}
-
-fn report(document: &mut Deployment, remark: Remark) {
-    let Remark { severity, message, hint } = remark;
-    let text = match &hint {
-        Some(hint) => format!("{message}\nhint: {hint}"),
-        None => message.clone(),
-    };
-    if severity == Severity::Info {
-        log::info!("{text}");
-    } else {
-        log::warn!("{text}");
-    }
-    let stage = "bundle".into();
-    document.results.push(Report { stage, severity, message, hint, extra: Extra::new() });
 }

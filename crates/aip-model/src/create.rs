@@ -2,7 +2,6 @@
 
 use aip::{Place, given, refuse_flags};
 use deployment::{Deployment, Extra};
-use log::warn;
 use serde_json::{Value, json};
 use stage::{Failure, Output, Process};
 
@@ -50,7 +49,7 @@ pub(crate) fn run(
 ) -> Result<Output, Failure> {
     let mut document = process.read_document()?;
     if !args.before_upload {
-        document.uploaded()?;
+        document.stages.uploaded()?;
     }
     let place = options.place(&mut document.spec)?;
     document.forget_results(STAGE);
@@ -121,7 +120,6 @@ pub(crate) fn report(document: &mut Deployment, what: &str, wanted: &Value, foun
 }
 
 fn report_one(document: &mut Deployment, message: String) {
-    warn!("{message}");
     let hint = "give its own setting, or choose another --model";
-    document.warn(STAGE, message, Some(hint.into()));
+    stage::warn(document, STAGE, message, Some(hint.into()));
 }

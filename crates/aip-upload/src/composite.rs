@@ -123,7 +123,7 @@ fn remove(sender: &Sender, bucket: &str, prefix: &str) -> Result<(), Failure> {
 fn is_removed(sender: &Sender, bucket: &str, prefix: &str) -> bool {
     let Err(failure) = remove(sender, bucket, prefix) else { return true };
     let hint = "aip-upload prune, by who may remove objects, removes them";
-    warn!("parts stay in 'gs://{bucket}/{prefix}': {failure}\nhint: {hint}");
+    warn!(hint; "parts stay in 'gs://{bucket}/{prefix}': {failure}");
     false
 }
 

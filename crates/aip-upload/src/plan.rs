@@ -25,8 +25,8 @@ pub(crate) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     pub(crate) fn make(document: &'a Deployment) -> Result<Self, Failure> {
-        let fetch = document.fetched()?;
-        let bundle = document.bundled()?;
+        let fetch = document.stages.fetched()?;
+        let bundle = document.stages.bundled()?;
         let (root, model) =
             document.spec.production_uri().zip(document.spec.model_artifact_uri()).ok_or_else(
                 || {

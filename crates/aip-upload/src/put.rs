@@ -59,7 +59,7 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
         let uri = &upload.image.as_ref().map(|image| image.uri.clone()).unwrap_or_default();
         let remark = image::remark(&document, uri);
         for (message, hint) in image.warnings.into_iter().chain(remark) {
-            warn(&mut document, &message, hint);
+            stage::warn(&mut document, STAGE, message, hint);
         }
     }
     document.stages.upload = Some(std::mem::take(upload));
@@ -149,14 +149,6 @@ fn record(plan: &Plan, sent: Sent) -> Upload {
         upload.notes.insert("objectsCopied".into(), json!(sent.copied));
     }
     upload
-}
-
-fn warn(document: &mut Deployment, message: &str, hint: Option<String>) {
-    match &hint {
-        Some(hint) => log::warn!("{message}\nhint: {hint}"),
-        None => log::warn!("{message}"),
-    }
-    document.warn(STAGE, message, hint);
 }
 
 /// What someone noted at an object stays with it.

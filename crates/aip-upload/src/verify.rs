@@ -128,7 +128,7 @@ impl Expected {
     ///
     /// Of that record nothing is left: it may be as large as all the rest.
     fn of(document: &mut Deployment) -> Result<Option<Self>, Failure> {
-        document.uploaded()?;
+        document.stages.uploaded()?;
         let Some(uploaded) = &mut document.stages.upload else { return Ok(None) };
         let recorded = std::mem::take(&mut uploaded.objects);
         if recorded.is_empty() {

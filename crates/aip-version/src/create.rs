@@ -85,7 +85,7 @@ pub(crate) fn run(
         return Err(Failure::input("stdin is the record of a version of AI Platform")
             .hint("bring it to Vertex AI with --target vertex"));
     }
-    document.modelled()?;
+    document.stages.modelled()?;
     let version = version.require_new(&mut document.spec)?;
     document.forget_results(STAGE);
     let foreign = match &place {

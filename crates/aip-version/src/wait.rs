@@ -34,7 +34,7 @@ pub(crate) fn run(
 ) -> Result<Output, Failure> {
     let mut document = process.read_document()?;
     if args.operation.is_none() {
-        document.versioned()?;
+        document.stages.versioned()?;
     }
     let place = options.place(&mut document.spec)?;
     let version = version.require(&mut document.spec)?;

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::input::InputError;
-use crate::stages::{Bundle, Fetch, Model, Upload, Version};
 use crate::{Extra, Spec, Stages};
 
 /// The version of the document's shape. Within a version, fields are only added.
@@ -75,42 +73,4 @@ impl Deployment {
     pub fn forget_results(&mut self, stage: &str) {
         self.results.retain(|report| report.stage != stage);
     }
-
-    pub fn warn(&mut self, stage: &str, message: impl Into<String>, hint: Option<String>) {
-        self.results.push(Report {
-            stage: stage.into(),
-            severity: Severity::Warning,
-            message: message.into(),
-            hint,
-            extra: Extra::new(),
-        });
-    }
-
-    pub fn fetched(&self) -> Result<&Fetch, InputError> {
-        need(self.stages.fetch.as_ref(), "fetch", "mlf-fetch")
-    }
-
-    pub fn bundled(&self) -> Result<&Bundle, InputError> {
-        need(self.stages.bundle.as_ref(), "bundle", "aip-bundle")
-    }
-
-    pub fn uploaded(&self) -> Result<&Upload, InputError> {
-        need(self.stages.upload.as_ref(), "upload", "aip-upload")
-    }
-
-    pub fn modelled(&self) -> Result<&Model, InputError> {
-        need(self.stages.model.as_ref(), "model", "aip-model create")
-    }
-
-    pub fn versioned(&self) -> Result<&Version, InputError> {
-        need(self.stages.version.as_ref(), "version", "aip-version create")
-    }
-}
-
-fn need<'a, T>(
-    stage: Option<&'a T>,
-    name: &'static str,
-    tool: &'static str,
-) -> Result<&'a T, InputError> {
-    stage.ok_or(InputError::StageMissing { stage: name, tool })
 }

@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_missing_stage_names_its_tool() {
-        let error = Deployment::default().uploaded().unwrap_err();
+        let error = crate::Stages::default().uploaded().unwrap_err();
         assert_eq!(error.to_string(), "stages.upload is missing");
         assert_eq!(error.hint().unwrap(), "run aip-upload first");
     }

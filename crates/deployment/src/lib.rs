@@ -10,6 +10,7 @@ mod extra;
 mod input;
 mod kind;
 pub mod names;
+mod need;
 mod read;
 mod spec;
 mod stages;

@@ -55,7 +55,7 @@ impl Source for Gs {
         let object = ObjectMeta {
             name: format!("{}{}", self.prefix, entry.path),
             size: entry.size.unwrap_or_default(),
-            crc32c: entry.crc32c.as_deref().and_then(|sum| sum.parse().ok()),
+            crc32c: None,
             generation: entry
                 .revision
                 .as_deref()

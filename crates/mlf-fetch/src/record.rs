@@ -108,11 +108,7 @@ pub(crate) fn warn(document: &mut Deployment, resolved: &Resolved, fetch: &Fetch
         }
     }
     for (message, hint) in remarks {
-        match &hint {
-            Some(hint) => log::warn!("{message}\nhint: {hint}"),
-            None => log::warn!("{message}"),
-        }
-        document.warn(STAGE, message, hint);
+        stage::warn(document, STAGE, message, hint);
     }
 }
 

@@ -11,6 +11,7 @@ mod lifeline;
 mod log;
 mod process;
 mod progress;
+mod remark;
 mod run;
 pub mod settings;
 
@@ -19,4 +20,5 @@ pub use failure::Failure;
 pub use interrupt::Interrupt;
 pub use process::Process;
 pub use progress::Progress;
+pub use remark::{remark, warn};
 pub use run::{Output, run};

@@ -4,11 +4,15 @@ use std::io::{self, Write};
 use std::sync::Mutex;
 
 use indicatif::MultiProgress;
+use log::kv::Key;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use serde_json::{Value, json};
 
 use crate::common::{Common, LogFormat};
 use crate::failure::Failure;
+
+/// The key of a log record whose value is the next step.
+const HINT: &str = "hint";
 
 #[derive(Debug)]
 pub(crate) struct Logger {
@@ -119,6 +123,7 @@ impl Log for Logger {
             return;
         }
         let message = record.args().to_string();
+        let hint = record.key_values().get(Key::from_str(HINT)).map(|hint| hint.to_string());
         let severity = match record.level() {
             Level::Error => "error",
             Level::Warn => "warning",
@@ -126,17 +131,18 @@ impl Log for Logger {
             Level::Debug | Level::Trace => "debug",
         };
         if self.format == LogFormat::Json {
-            // The next step is a line of its own, as it is of a failure.
-            let (message, hint) = message.split_once("\nhint: ").unwrap_or((&message, ""));
             let mut event = json!({"tool": self.tool, "severity": severity, "message": message});
-            if !hint.is_empty() {
+            if let Some(hint) = hint {
                 event["hints"] = json!([hint]);
             }
             self.event(&event);
-        } else if record.level() <= Level::Warn {
-            self.text(&format!("{severity}: "), &message);
-        } else {
-            self.text("", &message);
+            return;
+        }
+        let label =
+            if record.level() <= Level::Warn { format!("{severity}: ") } else { String::new() };
+        self.text(&label, &message);
+        if let Some(hint) = hint {
+            self.text("hint: ", &hint);
         }
     }
 

@@ -2,7 +2,6 @@
 
 use aip::BUNDLE_DIGEST;
 use deployment::Deployment;
-use log::warn;
 use serde_json::{Value, json};
 use stage::Failure;
 
@@ -63,9 +62,8 @@ pub(crate) fn report_words(document: &mut Deployment, wanted: &Value, found: &Va
         return;
     }
     let message = format!("the version is there already, without {}", words.join(", "));
-    warn!("{message}");
     let hint = "gcloud ai-platform versions update sets them without a new deployment";
-    document.warn(STAGE, message, Some(hint.into()));
+    stage::warn(document, STAGE, message, Some(hint.into()));
 }
 
 /// In what the version that is there is not the one that is wanted. Words about

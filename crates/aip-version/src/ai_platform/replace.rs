@@ -1,7 +1,7 @@
 //! Delete a version and create it anew under the same name.
 
 use deployment::Deployment;
-use log::{info, warn};
+use log::info;
 use serde_json::Value;
 use stage::Failure;
 
@@ -61,8 +61,8 @@ fn begin(job: &Job) -> Result<Started, Failure> {
 fn warn_of_a_gap(job: &Job, document: &mut Deployment) {
     let model = &job.place.model;
     let message = format!("model '{model}' has no other version: requests fail meanwhile");
-    warn!("{message}");
-    document.warn(STAGE, message, Some("deploy under another name, then set-default".into()));
+    let hint = "deploy under another name, then set-default";
+    stage::warn(document, STAGE, message, Some(hint.into()));
 }
 
 /// The newest other version that can answer.

@@ -10,8 +10,8 @@ const RUNTIME_VERSION: &str = "2.11";
 /// `requestLoggingConfig` is left out: the service ignores it at creation and
 /// takes it by an update.
 pub(crate) fn resource(document: &Deployment, version: &str) -> Result<Value, Failure> {
-    let bundle = document.bundled()?;
-    let upload = document.uploaded()?;
+    let bundle = document.stages.bundled()?;
+    let upload = document.stages.uploaded()?;
     let mut fields = document.spec.ai_platform.version.clone();
     fields.remove("requestLoggingConfig");
     fields.insert("name".into(), json!(version));

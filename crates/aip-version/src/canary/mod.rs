@@ -88,7 +88,9 @@ impl Flags {
             (_, true) => None,
             (Some(file), _) => Some(Expected::read(file)?),
             // A dry aip-bundle has asked nobody.
-            (None, _) if document.spec.dry_run && document.bundled()?.expected.is_none() => None,
+            (None, _) if document.spec.dry_run && document.stages.bundled()?.expected.is_none() => {
+                None
+            }
             (None, _) => Some(Expected::recorded(document)?),
         };
         Ok(Some(Canary {

@@ -77,11 +77,11 @@ fn again(
         bundle.extend(["--prediction-class".into(), made.prediction_class.clone()]);
         bundle.extend(["--python-version".into(), made.python_version.clone()]);
     }
-    let fetched = document.fetched()?.clone();
+    let fetched = document.stages.fetched()?.clone();
     if Path::new(&fetched.directory).join("MLmodel").is_file() {
         return Ok(document);
     }
-    let uploaded = document.uploaded()?.deployment_uri.trim_end_matches('/').to_owned();
+    let uploaded = document.stages.uploaded()?.deployment_uri.trim_end_matches('/').to_owned();
     info!("the model's files are not here any more; they come from '{uploaded}'");
     document.spec.model_uri = Some(uploaded);
     document = tools.run("mlf-fetch", &["--document", "-"], &document)?;

@@ -2,7 +2,6 @@
 
 use deployment::Deployment;
 use deployment::names::{NAME_LIMIT, is_alias};
-use log::info;
 use stage::Failure;
 
 use crate::create::STAGE;
@@ -17,8 +16,8 @@ pub(super) fn settle(document: &mut Deployment) -> Result<(), Failure> {
     })?;
     if mapped != *version {
         let message = format!("version '{version}' is called '{mapped}' on Vertex AI");
-        info!("{message}");
-        document.warn(STAGE, message, Some("choose another name with --version-name".into()));
+        let hint = "choose another name with --version-name";
+        stage::warn(document, STAGE, message, Some(hint.into()));
         document.spec.version = Some(mapped);
     }
     Ok(())

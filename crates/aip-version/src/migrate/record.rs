@@ -4,7 +4,7 @@
 use aip::Options;
 use deployment::{Deployment, Extra, Lineage};
 use gcp::storage::GsUri;
-use log::{info, warn};
+use log::info;
 use serde_json::Value;
 use stage::Failure;
 
@@ -87,7 +87,7 @@ impl Record {
         }
         document.spec.prediction_script = Some(script);
         let mut args = vec!["--prediction-class".to_owned(), format!("predictor.{name}")];
-        let model = document.fetched()?.directory.clone();
+        let model = document.stages.fetched()?.directory.clone();
         for requirement in package.requirements_beside(std::path::Path::new(&model)) {
             args.extend(["--requirement".into(), requirement]);
         }
@@ -109,9 +109,8 @@ impl Record {
 }
 
 fn report(document: &mut Deployment, message: &str) {
-    warn!("{message}");
     let hint = "a predictor of one file: aip-bundle --prediction-script FILE".to_owned();
-    document.warn(STAGE, message, Some(hint));
+    stage::warn(document, STAGE, message.into(), Some(hint));
 }
 
 #[cfg(test)]

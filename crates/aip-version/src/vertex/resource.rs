@@ -20,7 +20,7 @@ pub(super) const DEPLOYED_OBJECTS: &[&str] = &["dedicatedResources", "automaticR
 const IMAGE_DIGEST: &str = "image_digest";
 
 pub(super) fn model(document: &Deployment, place: &Place, version: &str) -> Result<Value, Failure> {
-    let upload = document.uploaded()?;
+    let upload = document.stages.uploaded()?;
     let mut model = document.spec.vertex.model.clone();
     model.insert("displayName".into(), json!(place.model));
     // The server would take it from there, and not from its image.
@@ -50,8 +50,8 @@ pub(super) fn model(document: &Deployment, place: &Place, version: &str) -> Resu
 /// Routes and port are the image's own, unless the document says otherwise, as
 /// it may of an image that we did not make.
 fn container(document: &Deployment, container: &mut Extra) -> Result<(), Failure> {
-    let image = document.bundled()?.image.as_ref();
-    let pushed = document.uploaded()?.image.as_ref().map(|image| image.uri.clone());
+    let image = document.stages.bundled()?.image.as_ref();
+    let pushed = document.stages.uploaded()?.image.as_ref().map(|image| image.uri.clone());
     let uri = pushed.or_else(|| image.and_then(|image| image.uri.clone())).ok_or_else(|| {
         Failure::input("stages.upload has no image")
             .hint("run aip-bundle --target vertex and aip-upload first")

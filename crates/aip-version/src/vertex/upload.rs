@@ -3,7 +3,7 @@
 use aip::BUNDLE_DIGEST;
 use deployment::{Builder, Deployment, Kind};
 use gcp::{Called, Outcome, Request, vertex};
-use log::{info, warn};
+use log::info;
 use serde_json::{Value, json};
 use stage::Failure;
 
@@ -170,8 +170,7 @@ fn reused(job: &Job, document: &mut Deployment, found: &Value) -> Uploaded {
     let labels = aip::missing_labels(&job.model, found);
     if !labels.is_empty() {
         let message = format!("the version is there already, without {}", labels.join(", "));
-        warn!("{message}");
-        document.warn(STAGE, message, None);
+        stage::warn(document, STAGE, message, None);
     }
     let number = number(found);
     info!("found version '{}' as '{}'", job.version, job.place.version_name(&number));
