@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use deployment::Kind;
-use gcp::storage::{GsUri, Insert, MAX_PARTS, ObjectMeta, Rewrite};
+use gcp::storage::{Body, GsUri, Insert, MAX_PARTS, ObjectMeta, Rewrite};
 use log::{info, warn};
 use serde::{Deserialize, Serialize};
 use stage::Failure;
@@ -61,7 +61,7 @@ pub(crate) fn begin<'a>(
         sender.journal.and_then(|journal| journal.noted("parts")).unwrap_or_default();
     let mut composites = Vec::new();
     for (at, item) in large {
-        if let Source::File(path) = item.source()? {
+        if let Source::File(path) = item.source() {
             composites.push(Composite::new(sender, *at, item, path));
         }
     }
@@ -173,8 +173,7 @@ impl<'a> Composite<'a> {
         let insert = Insert {
             bucket: self.item.bucket(),
             name: &name,
-            content: &self.path,
-            start,
+            content: Body::File(&self.path, start),
             size,
             crc32c: &crc32c,
             replaces: 0,

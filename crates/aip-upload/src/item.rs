@@ -4,20 +4,21 @@ use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deployment::names::{is_inner_path, is_object};
+use deployment::names::is_object;
 use deployment::{File, Object};
-use gcp::storage::{GsUri, Insert, ObjectMeta, Rewrite};
+use gcp::storage::{Body, GsUri, Insert, ObjectMeta, Rewrite};
 use stage::Failure;
 
+use crate::inner;
 use crate::there::There;
 
 /// Where an object's content comes from.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) enum Source<'a> {
     File(PathBuf),
     /// An object that the service copies; no byte comes here.
     Object {
-        uri: GsUri,
+        uri: &'a GsUri,
         generation: Option<u64>,
     },
 }
@@ -39,6 +40,8 @@ pub(crate) struct Item<'a> {
     /// As the object's name ends.
     path: &'a str,
     folder: Arc<Folder<'a>>,
+    /// A file that was left where it lies has an address instead of a directory.
+    left_at: Option<Box<GsUri>>,
 }
 
 impl<'a> Item<'a> {
@@ -48,9 +51,9 @@ impl<'a> Item<'a> {
         path: &'a str,
         folder: &Arc<Folder<'a>>,
     ) -> Result<Self, Failure> {
-        let item = Self { file, path, folder: folder.clone() };
-        is_below(&file.path)?;
-        item.copied_from()?;
+        inner::check(&file.path)?;
+        let left_at = file.uri.as_deref().map(|uri| left_at(file, uri)).transpose()?;
+        let item = Self { file, path, folder: folder.clone(), left_at: left_at.map(Box::new) };
         let name = item.name();
         if !is_object(&name) {
             let message = format!("'{}' cannot be the name of an object", name.escape_debug());
@@ -82,28 +85,16 @@ impl<'a> Item<'a> {
         format!("gs://{}/{}{}", self.folder.bucket, self.folder.prefix, self.path)
     }
 
-    pub(crate) fn source(&self) -> Result<Source, Failure> {
-        let generation = self.file.generation;
-        Ok(match self.copied_from()? {
-            Some(uri) => Source::Object { uri, generation },
+    pub(crate) fn source(&self) -> Source<'_> {
+        match &self.left_at {
+            Some(uri) => Source::Object { uri, generation: self.file.generation },
             None => Source::File(self.folder.directory.join(&self.file.path)),
-        })
-    }
-
-    /// A file that was left where it lies has an address instead of a directory.
-    fn copied_from(&self) -> Result<Option<GsUri>, Failure> {
-        let Some(uri) = &self.file.uri else { return Ok(None) };
-        let uri: Option<GsUri> = uri.parse().ok().filter(|_| !self.crc32c().is_empty());
-        uri.map(Some).ok_or_else(|| {
-            let path = &self.file.path;
-            Failure::input(format!("the model's file '{path}' is not on this machine"))
-                .hint("fetch the whole model: mlf-fetch without --metadata-only")
-        })
+        }
     }
 
     /// Whether its bytes must go over the line.
     pub(crate) fn is_here(&self) -> bool {
-        self.file.uri.is_none()
+        self.left_at.is_none()
     }
 
     /// The object that is there, if it has this content.
@@ -121,7 +112,15 @@ impl<'a> Item<'a> {
         self.name_bytes().cmp(name.bytes())
     }
 
-    pub(crate) fn name_bytes(&self) -> impl Iterator<Item = u8> {
+    pub(crate) fn by_name_of(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.folder, &other.folder) {
+            self.path.cmp(other.path)
+        } else {
+            self.name_bytes().cmp(other.name_bytes())
+        }
+    }
+
+    fn name_bytes(&self) -> impl Iterator<Item = u8> {
         self.folder.prefix.bytes().chain(self.path.bytes())
     }
 
@@ -130,8 +129,7 @@ impl<'a> Item<'a> {
         Insert {
             bucket: self.bucket(),
             name,
-            content: path,
-            start: 0,
+            content: Body::File(path, 0),
             size: self.size(),
             crc32c: self.crc32c(),
             replaces,
@@ -168,31 +166,24 @@ impl<'a> Item<'a> {
     }
 }
 
-/// The document may have been edited, so its paths are not trusted.
-pub(crate) fn below(directory: &str, path: &str) -> Result<PathBuf, Failure> {
-    is_below(path)?;
-    Ok(Path::new(directory).join(path))
-}
-
-/// Paths are compared as they are spelt: what a file system takes for one path are
-/// several names of objects.
-fn is_below(path: &str) -> Result<(), Failure> {
-    if is_inner_path(path) {
-        return Ok(());
-    }
-    let message = format!("the path '{}' leaves its directory", path.escape_debug());
-    Err(Failure::input(message)
-        .hint("paths in a document are relative, without '.', '..' and empty parts"))
+fn left_at(file: &File, uri: &str) -> Result<GsUri, Failure> {
+    uri.parse().ok().filter(|_| !file.crc32c.is_empty()).ok_or_else(|| {
+        Failure::input(format!("the model's file '{}' is not on this machine", file.path))
+            .hint("fetch the whole model: mlf-fetch without --metadata-only")
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn folder(prefix: &str) -> Arc<Folder<'static>> {
+        let (bucket, prefix) = ("b".into(), prefix.into());
+        Arc::new(Folder { directory: Path::new("/d"), bucket, prefix })
+    }
+
     fn item(file: &File) -> Result<Item<'_>, Failure> {
-        let (bucket, prefix) = ("b".into(), "r/".into());
-        let folder = Folder { directory: Path::new("/d"), bucket, prefix };
-        Item::new(file, &file.path, &Arc::new(folder))
+        Item::new(file, &file.path, &folder("r/"))
     }
 
     #[test]
@@ -213,12 +204,29 @@ mod tests {
         fn a_path_is_a_name(path in "[a./\\\\\0\r\né ]{0,12}") {
             let file = File { path: path.clone(), ..File::default() };
             let Ok(item) = item(&file) else { return Ok(()) };
-            let Ok(Source::File(found)) = item.source() else { unreachable!() };
+            let Source::File(found) = item.source() else { unreachable!() };
             let again: PathBuf = found.components().collect();
             proptest::prop_assert_eq!(again.to_string_lossy(), format!("/d/{path}"));
             let steps = path.split('/').map(std::ffi::OsStr::new);
             proptest::prop_assert!(found.iter().skip(2).eq(steps), "{:?}", path);
             proptest::prop_assert!(!item.name().contains(['\0', '\r', '\n']));
+        }
+
+        /// Of both folders, the names are in one order: that of their bytes.
+        #[test]
+        fn names_are_compared_without_being_made(
+            [one, other] in proptest::array::uniform2(("[a.-]{1,3}(/[a.-]{1,3}){0,2}", 0..2_usize)),
+            name in "[ar./-]{0,6}",
+        ) {
+            let folders = ["r/", "r/a/"].map(folder);
+            let file = |path: &str| File { path: path.into(), ..File::default() };
+            let files = [file(&one.0), file(&other.0)];
+            let of = |file, at: usize| Item::new(file, &file.path, &folders[at]);
+            let (Ok(one), Ok(other)) = (of(&files[0], one.1), of(&files[1], other.1)) else {
+                return Ok(());
+            };
+            proptest::prop_assert_eq!(one.by_name(&name), one.name().cmp(&name));
+            proptest::prop_assert_eq!(one.by_name_of(&other), one.name().cmp(&other.name()));
         }
     }
 
@@ -232,7 +240,8 @@ mod tests {
             ..File::default()
         };
         let file_there = file("gs://b/a/x", "AAAAAA==");
-        let found = item(&file_there).unwrap().source().unwrap();
+        let item_there = item(&file_there).unwrap();
+        let found = item_there.source();
         assert!(matches!(found, Source::Object { uri, generation: Some(7) } if uri.name == "a/x"));
         for (uri, crc32c) in [("gs://b/a/x", ""), ("s3://b/x", "AAAAAA==")] {
             assert!(item(&file(uri, crc32c)).is_err(), "{uri}");

@@ -4,6 +4,7 @@
 mod claim;
 mod composite;
 mod image;
+mod inner;
 mod item;
 mod plan;
 mod prune;

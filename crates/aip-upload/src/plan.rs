@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use deployment::{Deployment, Upload};
+use deployment::{Spec, Stages, Upload};
 use gcp::storage::{GsUri, GsUriError, ObjectMeta};
 use stage::Failure;
 use transport::Hasher;
@@ -14,6 +14,8 @@ use crate::there::There;
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) items: Vec<Item<'a>>,
+    /// Where in `items` they are, in the order of their names.
+    by_name: Vec<usize>,
     pub(crate) bucket: String,
     /// Everything lies below it; ends with a slash.
     pub(crate) prefix: String,
@@ -24,16 +26,14 @@ pub(crate) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(crate) fn make(document: &'a Deployment) -> Result<Self, Failure> {
-        let fetch = document.stages.fetched()?;
-        let bundle = document.stages.bundled()?;
-        let (root, model) =
-            document.spec.production_uri().zip(document.spec.model_artifact_uri()).ok_or_else(
-                || {
-                    Failure::input("the document lacks spec.model or spec.version")
-                        .hint("aip-bundle sets both; run it again")
-                },
-            )?;
+    pub(crate) fn make(spec: &Spec, stages: &'a Stages) -> Result<Self, Failure> {
+        let fetch = stages.fetched()?;
+        let bundle = stages.bundled()?;
+        let uris = spec.production_uri().zip(spec.model_artifact_uri());
+        let (root, model) = uris.ok_or_else(|| {
+            Failure::input("the document lacks spec.model or spec.version")
+                .hint("aip-bundle sets both; run it again")
+        })?;
         let [root, model]: [GsUri; 2] = [parse(&root)?, parse(&model)?];
 
         let folder = |directory: &'a str, to: &GsUri| {
@@ -51,6 +51,7 @@ impl<'a> Plan<'a> {
         Ok(Self {
             package_uris: vec![items[0].uri()],
             deployment_uri: model.to_string(),
+            by_name: by_name(&items)?,
             items,
             bucket: root.bucket,
             prefix: root.name,
@@ -62,7 +63,7 @@ impl<'a> Plan<'a> {
     /// costs nothing; the service compares every byte.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         for item in &self.items {
-            let Source::File(path) = item.source()? else { continue };
+            let Source::File(path) = item.source() else { continue };
             let shown = path.display();
             let found = std::fs::metadata(&path).map_err(|error| {
                 Failure::failed(format!("cannot read '{shown}'"))
@@ -84,18 +85,17 @@ impl<'a> Plan<'a> {
     /// What all of it together is known by.
     pub(crate) fn digest(&self) -> String {
         let mut hasher = Hasher::default();
-        for item in self.sorted() {
+        for item in self.by_name.iter().map(|at| &self.items[*at]) {
             let (name, size, crc32c) = (item.name(), item.size(), item.crc32c());
             hasher.update(format!("{name}\0{size}\0{crc32c}\n").as_bytes());
         }
         hasher.finish().sha256
     }
 
-    /// By name.
-    fn sorted(&self) -> Vec<&Item<'a>> {
-        let mut items: Vec<_> = self.items.iter().collect();
-        items.sort_unstable_by(|a, b| a.name_bytes().cmp(b.name_bytes()));
-        items
+    /// What is to have this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Item<'a>> {
+        let found = self.by_name.binary_search_by(|at| self.items[*at].by_name(name));
+        found.ok().map(|at| &self.items[self.by_name[at]])
     }
 
     /// Whether an upload to this place may have written it, as one of its files.
@@ -108,19 +108,8 @@ impl<'a> Plan<'a> {
     /// Objects among the model's that are not the model's, by name: left from
     /// another upload under the same name, they would be served with it.
     pub(crate) fn extra<'t>(&self, there: &'t There) -> Vec<&'t ObjectMeta> {
-        let planned = self.sorted();
-        let is_planned = |name: &str| planned.binary_search_by(|item| item.by_name(name)).is_ok();
         let among = there.iter().filter(|object| object.name.starts_with(&self.model_prefix));
-        among.filter(|object| !is_planned(&object.name)).collect()
-    }
-
-    /// Whether this is the content that one of the files is to have there.
-    pub(crate) fn finder(&self) -> impl Fn(&ObjectMeta) -> bool {
-        let planned = self.sorted();
-        move |object| {
-            let found = planned.binary_search_by(|item| item.by_name(&object.name));
-            found.is_ok_and(|index| planned[index].is(object))
-        }
+        among.filter(|object| self.get(&object.name).is_none()).collect()
     }
 
     /// As it is called below the version's place.
@@ -141,6 +130,21 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Two files for one object would take turns in it.
+fn by_name(items: &[Item]) -> Result<Vec<usize>, Failure> {
+    let mut order: Vec<_> = (0..items.len()).collect();
+    order.sort_by(|a, b| items[*a].by_name_of(&items[*b]));
+    let twice = |pair: &&[usize]| items[pair[0]].by_name_of(&items[pair[1]]).is_eq();
+    match order.windows(2).find(twice) {
+        Some(pair) => {
+            let uri = items[pair[0]].uri();
+            Err(Failure::input(format!("two files of the document go to '{uri}'"))
+                .hint("run mlf-fetch and aip-bundle again"))
+        }
+        None => Ok(order),
+    }
+}
+
 fn parse(uri: &str) -> Result<GsUri, Failure> {
     uri.parse().map_err(|error: GsUriError| Failure::usage(error.to_string()))
 }
@@ -152,10 +156,68 @@ impl<'a> Plan<'a> {
         let (directory, own) = (Path::new("/d"), (bucket.to_owned(), prefix.to_owned()));
         let folder = Arc::new(Folder { directory, bucket: own.0, prefix: own.1 });
         let items = files.iter().map(|file| Item::new(file, &file.path, &folder).unwrap());
-        let items = items.collect();
+        let items: Vec<_> = items.collect();
+        let by_name = by_name(&items).unwrap();
         let model_prefix = format!("{prefix}model/");
         let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
         let (deployment_uri, package_uris) = (String::new(), Vec::new());
-        Self { items, bucket, prefix, model_prefix, deployment_uri, package_uris }
+        Self { items, by_name, bucket, prefix, model_prefix, deployment_uri, package_uris }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deployment::File;
+
+    use super::*;
+
+    fn file(path: &str) -> File {
+        File { path: path.into(), crc32c: "AAAAAA==".into(), ..File::default() }
+    }
+
+    fn stages(model: &[&str]) -> Stages {
+        let files = model.iter().map(|path| file(path)).collect();
+        let fetch = deployment::Fetch { files, ..deployment::Fetch::default() };
+        let sdist = file("dist/m-b.tar.gz");
+        let bundle = deployment::Bundle { sdist, ..deployment::Bundle::default() };
+        Stages { fetch: Some(fetch), bundle: Some(bundle), ..Stages::default() }
+    }
+
+    fn spec() -> Spec {
+        let [bucket, route, model, version] = ["b", "r", "m", "v1"].map(|text| Some(text.into()));
+        Spec { bucket, route, model, version, ..Spec::default() }
+    }
+
+    /// In the order of bytes, `-` and `.` come before `/`, and the package's name
+    /// among the model's.
+    #[test]
+    fn what_is_planned_is_found_and_the_rest_is_extra() {
+        let stages = stages(&["a/b", "a-b", "a.b", "z"]);
+        let plan = Plan::make(&spec(), &stages).unwrap();
+        let names: Vec<_> = plan.items.iter().map(Item::name).collect();
+        for name in &names {
+            assert_eq!(plan.get(name).unwrap().name(), *name);
+        }
+        let model = &plan.model_prefix;
+        let others = ["a", "a/", "a/bb", "zz", ""].map(|path| format!("{model}{path}"));
+        assert!(others.iter().all(|name| plan.get(name).is_none()));
+        let object = |name: &String| ObjectMeta {
+            name: name.clone(),
+            size: 0,
+            crc32c: None,
+            generation: 1,
+            created: None,
+        };
+        let there: Vec<_> = names.iter().chain(&others).map(object).collect();
+        let there = There::from(there);
+        let extra: Vec<_> = plan.extra(&there).iter().map(|extra| extra.name.clone()).collect();
+        assert_eq!(extra, [4, 0, 1, 2, 3].map(|at| others[at].clone()));
+    }
+
+    #[test]
+    fn one_object_has_one_file() {
+        let stages = stages(&["a", "b", "a"]);
+        let failure = Plan::make(&spec(), &stages).unwrap_err();
+        assert!(failure.is(deployment::Kind::Input), "{failure:?}");
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use stage::{Failure, Output, Process, settings};
 
 use crate::Args;
-use crate::claim::{self, Claim};
+use crate::claim::{self, Claim, Mark};
 use crate::image::{self, Done, Job};
 use crate::item::Source;
 use crate::plan::Plan;
@@ -27,25 +27,27 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
     }
     let mut document = process.read_document()?;
     let goes_to_bucket = goes_to_bucket(args, &mut document)?;
-    let credentials = Arc::new(Credentials::new(args.access_token_file.clone()));
-    let jobs = usize::from(args.jobs);
-    let image = Job::new(&args.image, &mut document, credentials.clone(), jobs)?;
     document.forget_results(STAGE);
-    let storage = args.headers.storage(credentials)?;
     let mut before = document.stages.upload.take().unwrap_or_default();
     // Of a hundred thousand objects hardly any has a note.
     before.objects.retain(|object| !object.extra.is_empty());
     before.objects.shrink_to_fit();
-    let state = if document.spec.dry_run { None } else { state::directory(&mut document) };
-    let plan = goes_to_bucket.then(|| Plan::make(&document)).transpose()?;
-    let (mut upload, image) = if document.spec.dry_run {
+    let Deployment { spec, stages, .. } = &mut document;
+    let plan = goes_to_bucket.then(|| Plan::make(spec, stages)).transpose()?;
+    let credentials = Arc::new(Credentials::new(args.access_token_file.clone()));
+    let jobs = usize::from(args.jobs);
+    let bundle = stages.bundle.as_ref();
+    let image = Job::new(&args.image, spec, bundle, credentials.clone(), jobs)?;
+    let storage = args.headers.storage(credentials)?;
+    let (mut upload, image) = if spec.dry_run {
         let storage = storage.asking_once();
         if let Some(plan) = &plan {
             look(args, &storage, plan)?;
         }
         let image = image.map(|job| job.dry(process, plan.as_ref())).transpose()?;
-        (plan.map(|plan| dry(process, &storage, &plan)).transpose()?, image)
+        (plan.map(|plan| dry(process, &storage, &plan)), image)
     } else {
+        let state = state::directory(spec);
         let job = Put { process, args, storage: &storage, state: state.as_deref() };
         job.done(plan.as_ref(), image.as_ref())?
     };
@@ -179,17 +181,21 @@ fn look(args: &Args, storage: &Storage, plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-fn dry(process: &Process, storage: &Storage, plan: &Plan) -> Result<Upload, Failure> {
+fn dry(process: &Process, storage: &Storage, plan: &Plan) -> Upload {
+    let mark = Mark::of(plan);
+    let insert = mark.insert(0);
+    process.would(&format!("{}, unless all is there", storage.describe_insert(&insert)));
     for item in &plan.items {
         let name = item.name();
-        let request = match item.source()? {
+        let request = match item.source() {
             Source::File(path) => storage.describe_insert(&item.insert(&name, &path, 0)),
             Source::Object { uri, generation } => {
-                storage.describe_rewrite(&item.rewrite(&name, &uri, generation, 0))
+                storage.describe_rewrite(&item.rewrite(&name, uri, generation, 0))
             }
         };
         process.would(&format!("{request} ({} bytes), unless it is there", item.size()));
     }
+    process.would(&storage.describe_delete(insert.bucket, insert.name));
     let objects = plan.items.iter().map(|item| item.object(None)).collect();
-    Ok(Upload { objects, ..plan.record() })
+    Upload { objects, ..plan.record() }
 }

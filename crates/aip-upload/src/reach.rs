@@ -23,3 +23,7 @@ impl Headers {
         Ok(Storage::new(storage_endpoint(), credentials).with_headers(headers))
     }
 }
+
+pub(crate) fn grant(bucket: &str) -> String {
+    format!("grant the caller roles/storage.objectUser on gs://{bucket}")
+}

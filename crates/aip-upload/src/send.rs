@@ -10,6 +10,7 @@ use stage::{Failure, Process};
 use crate::composite::{self, Composite};
 use crate::item::{Item, Source};
 use crate::plan::Plan;
+use crate::reach::grant;
 use crate::there::There;
 
 /// What it took.
@@ -170,23 +171,19 @@ impl Sender<'_> {
     fn write(&self, item: &Item, sent: &(dyn Fn(u64) + Sync)) -> Result<ObjectMeta, Failure> {
         let name = item.name();
         let replaces = self.replaces(&name);
-        match item.source()? {
+        match item.source() {
             Source::File(path) => {
                 let insert = item.insert(&name, &path, replaces);
                 let written = self.storage.insert(&insert, self.journal, sent);
                 written.map_err(|error| not_written(item, error))
             }
             Source::Object { uri, generation } => {
-                let rewrite = item.rewrite(&name, &uri, generation, replaces);
+                let rewrite = item.rewrite(&name, uri, generation, replaces);
                 let copied = self.storage.rewrite(&rewrite, sent);
-                copied.map_err(|error| not_copied(item, &uri, error))
+                copied.map_err(|error| not_copied(item, uri, error))
             }
         }
     }
-}
-
-pub(crate) fn grant(bucket: &str) -> String {
-    format!("grant the caller roles/storage.objectUser on gs://{bucket}")
 }
 
 pub(crate) fn not_written(item: &Item, error: gcp::Error) -> Failure {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deployment::Deployment;
+use deployment::Spec;
 use gcp::storage::Journal;
 use log::debug;
 use stage::settings;
@@ -10,8 +10,8 @@ use transport::Digest;
 
 /// Below the directory that the stages before share; whoever has that, on this
 /// machine or on another, goes on with what was begun.
-pub(crate) fn directory(document: &mut Deployment) -> Option<PathBuf> {
-    let work_dir = settings::work_dir(None, &mut document.spec.work_dir).ok()?;
+pub(crate) fn directory(spec: &mut Spec) -> Option<PathBuf> {
+    let work_dir = settings::work_dir(None, &mut spec.work_dir).ok()?;
     Some(work_dir.join("state").join("upload"))
 }
 

@@ -4,7 +4,7 @@ use gcp::storage::{ObjectMeta, Storage};
 use stage::Failure;
 
 use crate::plan::Plan;
-use crate::send::grant;
+use crate::reach::grant;
 
 /// In the order of the names.
 #[derive(Debug, Default)]

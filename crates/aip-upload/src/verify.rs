@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deployment::Deployment;
+use deployment::{Deployment, Upload};
 use gcp::Credentials;
 use gcp::images::{self, Access};
 use gcp::storage::{GsUri, GsUriError};
@@ -42,7 +42,7 @@ pub(crate) struct Args {
 }
 
 /// What should be in the bucket.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Expected {
     bucket: String,
     /// All of it lies below.
@@ -68,6 +68,7 @@ impl Object {
 
 fn sorted(mut objects: Vec<Object>) -> Vec<Object> {
     objects.sort_by(|a, b| a.name.cmp(&b.name));
+    objects.dedup();
     objects
 }
 
@@ -77,8 +78,10 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
         return Err(Failure::input("the document is of a dry run: there is nothing to verify"));
     }
     let credentials = Arc::new(Credentials::new(args.access_token_file.clone()));
-    let expected = Expected::of(&mut document)?;
-    let image = document.stages.upload.take().and_then(|upload| upload.image);
+    document.stages.uploaded()?;
+    let uploaded = document.stages.upload.take().unwrap_or_default();
+    let image = uploaded.image.clone();
+    let expected = Expected::of(&document, uploaded)?;
     let mut found = Vec::new();
     if let Some(expected) = &expected {
         let storage = args.headers.storage(credentials.clone())?;
@@ -125,18 +128,15 @@ fn failure(subject: &str, found: &[String]) -> Failure {
 impl Expected {
     /// By what the stage before says, so that nothing depends on what the last
     /// upload believed; by the upload's own record where that is all there is.
-    ///
-    /// Of that record nothing is left: it may be as large as all the rest.
-    fn of(document: &mut Deployment) -> Result<Option<Self>, Failure> {
-        document.stages.uploaded()?;
-        let Some(uploaded) = &mut document.stages.upload else { return Ok(None) };
-        let recorded = std::mem::take(&mut uploaded.objects);
+    fn of(document: &Deployment, uploaded: Upload) -> Result<Option<Self>, Failure> {
+        let Upload { objects: recorded, deployment_uri, .. } = uploaded;
         if recorded.is_empty() {
             return Ok(None);
         }
         if document.stages.fetch.is_some() && document.stages.bundle.is_some() {
+            // It may be as large as all the rest.
             drop(recorded);
-            let plan = Plan::make(document)?;
+            let plan = Plan::make(&document.spec, &document.stages)?;
             let object = |item: &Item| Object::new(item.name(), item.size(), item.crc32c());
             let objects = sorted(plan.items.iter().map(object).collect());
             let Plan { bucket, prefix, model_prefix, .. } = plan;
@@ -144,7 +144,7 @@ impl Expected {
         }
         let parse =
             |uri: &str| uri.parse().map_err(|error: GsUriError| Failure::input(error.to_string()));
-        let model: GsUri = parse(&uploaded.deployment_uri)?;
+        let model: GsUri = parse(&deployment_uri)?;
         let prefix = model.name.trim_end_matches('/').rsplit_once('/');
         let mut objects = Vec::with_capacity(recorded.len());
         for object in recorded {

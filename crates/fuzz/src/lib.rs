@@ -8,7 +8,7 @@
 use std::path::{Component, Path};
 
 use deployment::Deployment;
-use gcp::storage::Insert;
+use gcp::storage::{Body, Insert};
 use mlflow::{MlModel, ModelUri};
 use serde_json::Value;
 
@@ -115,8 +115,7 @@ pub fn upload_note(input: &[u8]) {
     let insert = Insert {
         bucket: "b",
         name: "n",
-        content: Path::new("n"),
-        start: 0,
+        content: Body::Bytes(b"123456789"),
         size: 9,
         crc32c: "4waSgw==",
         replaces: 0,

@@ -1,11 +1,9 @@
 //! What lies at a version's place, and whether it may be written over.
 
 use deployment::Kind;
-use gcp::storage::ObjectMeta;
 use stage::Failure;
-use transport::Digest;
 
-use super::MARK;
+use super::Mark;
 use crate::item::Item;
 use crate::plan::Plan;
 use crate::there::There;
@@ -16,9 +14,10 @@ const SHOWN: usize = 3;
 /// Refuses to write over, or beside, what another upload has written or writes.
 pub(crate) fn check(plan: &Plan, there: &There, overwrite: bool) -> Result<(), Failure> {
     let place = plan.prefix();
-    let failure = match mark(plan, there) {
+    let mark = Mark::of(plan);
+    let failure = match mark.seen(there) {
         _ if overwrite => return Ok(()),
-        Some(mark) if is_own(plan, mark) => return Ok(()),
+        Some(seen) if mark.is(seen) => return Ok(()),
         Some(_) => Failure::new(Kind::Refused, format!("another upload to '{place}' is under way"))
             .because("or has broken off: its mark is there"),
         None if !there.iter().any(|object| plan.is_content(&object.name)) => return Ok(()),
@@ -41,23 +40,6 @@ pub(crate) fn check(plan: &Plan, there: &There, overwrite: bool) -> Result<(), F
 /// Nothing is to be written, and nothing to be removed.
 pub(super) fn is_done(plan: &Plan, there: &There) -> bool {
     different(plan, there).next().is_none() && plan.extra(there).is_empty()
-}
-
-pub(super) fn mark<'a>(plan: &Plan, there: &'a There) -> Option<&'a ObjectMeta> {
-    there.get(&name(plan))
-}
-
-pub(super) fn is_own(plan: &Plan, mark: &ObjectMeta) -> bool {
-    let text = Digest::of_bytes(text(plan).as_bytes());
-    mark.holds(text.size, &text.crc32c)
-}
-
-pub(super) fn name(plan: &Plan) -> String {
-    format!("{}{MARK}", plan.prefix)
-}
-
-pub(super) fn text(plan: &Plan) -> String {
-    format!("aip-upload {}\n", plan.digest())
 }
 
 fn different<'p>(plan: &'p Plan, there: &There) -> impl Iterator<Item = &'p Item<'p>> {
@@ -83,6 +65,7 @@ fn what_differs(plan: &Plan, there: &There) -> String {
 #[cfg(test)]
 mod tests {
     use deployment::File;
+    use gcp::storage::{Insert, ObjectMeta};
 
     use super::*;
 
@@ -118,8 +101,9 @@ mod tests {
 
     /// With the mark of an upload of this plan.
     fn marked(mut there: Vec<ObjectMeta>, plan: &Plan) -> There {
-        let text = Digest::of_bytes(text(plan).as_bytes());
-        there.push(object("r/v1/.upload", text.size, &text.crc32c));
+        let mark = Mark::of(plan);
+        let Insert { size, crc32c, .. } = mark.insert(0);
+        there.push(object("r/v1/.upload", size, crc32c));
         there.into()
     }
 

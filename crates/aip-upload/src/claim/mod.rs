@@ -10,21 +10,20 @@
 //! no more is needed to know one's own.
 
 mod ground;
-
-use std::io::Write as _;
+mod mark;
 
 use deployment::Kind;
-use gcp::storage::{Insert, ObjectMeta, Storage};
+use gcp::storage::{ObjectMeta, Storage};
 use log::warn;
 use stage::Failure;
-use transport::Digest;
 
 use crate::plan::Plan;
-use crate::send::grant;
+use crate::reach::grant;
 use crate::there::There;
-use ground::{is_done, is_own, mark, name, text};
+use ground::is_done;
 
 pub(crate) use ground::check;
+pub(crate) use mark::Mark;
 
 pub(crate) const MARK: &str = ".upload";
 
@@ -46,14 +45,15 @@ impl<'a> Claim<'a> {
         plan: &'a Plan<'a>,
         there: &There,
     ) -> Result<Option<Self>, Failure> {
-        let before = mark(plan, there);
+        let mark = Mark::of(plan);
+        let before = mark.seen(there);
         if before.is_none() && is_done(plan, there) {
             return Ok(None);
         }
-        if let Some(mark) = before.filter(|mark| is_own(plan, mark)) {
-            return Ok(Some(Self { storage, plan, mark: mark.clone(), is_taken_over: false }));
+        if let Some(own) = before.filter(|before| mark.is(before)) {
+            return Ok(Some(Self { storage, plan, mark: own.clone(), is_taken_over: false }));
         }
-        let mark = write(storage, plan, before)?;
+        let mark = write(storage, plan, &mark, before)?;
         // Another may have come and gone between the look and the mark.
         if before.is_none() && has_come(plan, there, &There::listed(storage, plan)?) {
             if let Err(error) = storage.delete(&plan.bucket, &mark) {
@@ -97,23 +97,10 @@ impl<'a> Claim<'a> {
 fn write(
     storage: &Storage,
     plan: &Plan,
+    mark: &Mark,
     before: Option<&ObjectMeta>,
 ) -> Result<ObjectMeta, Failure> {
-    let text = text(plan);
-    let local =
-        |error: std::io::Error| Failure::failed("cannot write a temporary file").cause(&error);
-    let mut file = tempfile::NamedTempFile::new().map_err(local)?;
-    file.write_all(text.as_bytes()).map_err(local)?;
-    let Digest { size, crc32c, .. } = Digest::of_bytes(text.as_bytes());
-    let insert = Insert {
-        bucket: &plan.bucket,
-        name: &name(plan),
-        content: file.path(),
-        start: 0,
-        size,
-        crc32c: &crc32c,
-        replaces: before.map_or(0, |mark| mark.generation),
-    };
+    let insert = mark.insert(before.map_or(0, |before| before.generation));
     storage.insert(&insert, None, &|_| ()).map_err(|error| match error.status() {
         Some(412) => lost(plan),
         status => {
@@ -129,7 +116,7 @@ fn has_come(plan: &Plan, before: &There, now: &There) -> bool {
     let is_same = |now: &ObjectMeta| {
         before.get(&now.name).is_some_and(|before| before.generation == now.generation)
     };
-    let is_ours = plan.finder();
+    let is_ours = |now: &ObjectMeta| plan.get(&now.name).is_some_and(|item| item.is(now));
     now.iter().any(|now| plan.is_content(&now.name) && !is_same(now) && !is_ours(now))
 }
 

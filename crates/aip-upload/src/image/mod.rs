@@ -11,13 +11,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use deployment::{Builder, Bundle, Deployment, Extra, Image, PushedImage, Spec};
+use deployment::{Builder, Bundle, Extra, Image, PushedImage, Spec};
 use gcp::Credentials;
 use gcp::storage::Storage;
 use oci::{Archive, Reference};
 use stage::{Failure, Process};
 
-use crate::item::below;
+use crate::inner::below;
 use crate::plan::Plan;
 use crate::there::There;
 use build::CloudBuild;
@@ -94,12 +94,12 @@ impl Job {
     /// Settles where the image goes; what was resolved goes into the document.
     pub(crate) fn new(
         options: &ImageOptions,
-        document: &mut Deployment,
+        spec: &mut Spec,
+        bundle: Option<&Bundle>,
         credentials: Arc<Credentials>,
         jobs: usize,
     ) -> Result<Option<Self>, Failure> {
-        let Deployment { spec, stages, .. } = document;
-        let Some(bundle) = &stages.bundle else { return Ok(None) };
+        let Some(bundle) = bundle else { return Ok(None) };
         let Some(image) = bundle.image.clone() else { return Ok(None) };
         let work = match &image.builder {
             Builder::Oci => {

@@ -5,14 +5,13 @@
 //! service checks or not.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{self, Cursor, Read, Seek as _, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use transport::{Crc32c, Paced, Stop};
 
-use super::Insert;
 use super::note::Slot;
+use super::{Body, Insert};
 use crate::Error;
 
 /// What all uploads share.
@@ -88,7 +87,10 @@ impl<'a> Content<'a> {
     }
 
     pub(super) fn path(&self) -> String {
-        self.insert.content.display().to_string()
+        match self.insert.content {
+            Body::File(path, _) => path.display().to_string(),
+            Body::Bytes(_) => self.insert.name.to_owned(),
+        }
     }
 
     fn is_changed(&self) -> Error {
@@ -96,14 +98,24 @@ impl<'a> Content<'a> {
     }
 
     fn open(&self, offset: u64) -> Result<Stopping<'a>, Error> {
-        let mut file = File::open(self.insert.content).map_err(|source| self.local(source))?;
-        let start = SeekFrom::Start(self.insert.start + offset);
-        file.seek(start).map_err(|source| self.local(source))?;
-        Ok(Stopping { file, stop: &self.line.stop })
+        let bytes: Box<dyn Read + 'a> = match self.insert.content {
+            Body::File(path, start) => {
+                let mut file = File::open(path).map_err(|source| self.local(source))?;
+                let seeked = file.seek(SeekFrom::Start(start + offset));
+                seeked.map_err(|source| self.local(source))?;
+                Box::new(file)
+            }
+            Body::Bytes(bytes) => {
+                let mut bytes = Cursor::new(bytes);
+                bytes.set_position(offset);
+                Box::new(bytes)
+            }
+        };
+        Ok(Stopping { bytes, stop: &self.line.stop })
     }
 
     fn local(&self, source: io::Error) -> Error {
-        local(self.insert.content, source)
+        Error::Local { path: self.path(), source }
     }
 
     fn tell(&mut self, position: u64) {
@@ -114,13 +126,9 @@ impl<'a> Content<'a> {
     }
 }
 
-pub(super) fn local(path: &Path, source: io::Error) -> Error {
-    Error::Local { path: path.display().to_string(), source }
-}
-
-/// A file that cannot be read any more once another upload has failed.
+/// What cannot be read any more once another upload has failed.
 struct Stopping<'a> {
-    file: File,
+    bytes: Box<dyn Read + 'a>,
     stop: &'a Stop,
 }
 
@@ -129,7 +137,7 @@ impl Read for Stopping<'_> {
         if self.stop.is_set() {
             return Err(io::Error::other(Error::Stopped));
         }
-        self.file.read(buffer)
+        self.bytes.read(buffer)
     }
 }
 
@@ -183,7 +191,8 @@ mod tests {
     fn the_last_bytes_leave_only_if_the_sum_is_right() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, "x123456789x").unwrap();
-        let insert = |crc32c| Insert { start: 1, size: 9, crc32c, ..Insert::of(file.path()) };
+        let content = Body::File(file.path(), 1);
+        let insert = |crc32c| Insert { content, size: 9, crc32c, ..Insert::of(file.path()) };
         let told = std::sync::atomic::AtomicU64::new(0);
         let tell = |more| {
             told.fetch_add(more, Ordering::Relaxed);
@@ -194,6 +203,9 @@ mod tests {
         assert_eq!(read(&mut content, 0).unwrap(), b"123456789");
         assert_eq!(read(&mut content, 4).unwrap(), b"56789");
         assert_eq!(read(&mut content, 9).unwrap(), b"");
+        let bytes = Insert { content: Body::Bytes(b"123456789"), ..right };
+        let unheard = Line::default();
+        assert_eq!(read(&mut Content::new(&bytes, &|_| (), &unheard), 4).unwrap(), b"56789");
         assert_eq!(told.into_inner(), 9, "what goes out again is no progress");
         assert_eq!(line.sent.load(Ordering::Relaxed), 14, "but it was sent");
 

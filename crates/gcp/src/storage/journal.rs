@@ -14,8 +14,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use transport::Digest;
 
-use super::Insert;
 use super::note::{LIFE, Slot, write};
+use super::{Body, Insert};
 
 const LOCK: &str = ".lock";
 
@@ -39,13 +39,14 @@ impl Journal {
         }
     }
 
-    /// The place for one upload's note.
-    pub(super) fn slot(&self, root: &str, insert: &Insert) -> io::Result<Slot> {
+    /// The place for one upload's note. What lies in no file is not gone on with.
+    pub(super) fn slot(&self, root: &str, insert: &Insert) -> Option<Slot> {
+        let Body::File(content, _) = insert.content else { return None };
         let address = format!("{root}\n{}\n{}", insert.bucket, insert.name);
         let key = Digest::of_bytes(address.as_bytes()).sha256;
-        let metadata = fs::metadata(insert.content)?;
+        let metadata = fs::metadata(content).ok()?;
         let path = self.directory.join(format!("{}.json", &key[..32]));
-        Ok(Slot::new(path, root, insert, &metadata))
+        Some(Slot::new(path, root, insert, &metadata))
     }
 
     /// Notes something of the run's own, under a name.

@@ -34,7 +34,7 @@ pub use header::{Header, HeaderError};
 pub use journal::Journal;
 pub use object::ObjectMeta;
 pub use rewrite::Rewrite;
-pub use upload::Insert;
+pub use upload::{Body, Insert};
 pub use uri::{GsUri, GsUriError};
 
 /// Cloud Storage, as one caller sees it.
@@ -150,6 +150,11 @@ impl Storage {
             Err(error) if error.status() == Some(404) => Ok(false),
             done => done.map(|()| true),
         }
+    }
+
+    /// The same, as a dry run shows it.
+    pub fn describe_delete(&self, bucket: &str, name: &str) -> String {
+        format!("DELETE {}", self.object_url(bucket, name))
     }
 
     fn object_url(&self, bucket: &str, name: &str) -> String {

@@ -66,7 +66,7 @@ impl Storage {
             insert,
             idempotency: Idempotency::new(),
             content: Content::new(insert, sent, &self.line),
-            slot: journal.and_then(|journal| journal.slot(&self.root, insert).ok()),
+            slot: journal.and_then(|journal| journal.slot(&self.root, insert)),
         };
         let done = upload.run();
         let goes_on = done.as_ref().is_err_and(may_go_on);

@@ -25,14 +25,20 @@ const MULTIPART_LIMIT: u64 = 8 * 1024 * 1024;
 /// body's length is given and CRC-32C is checked.
 const BOUNDARY: &str = "mlflow-aip-c2b7f0e4a9d64c1f8b35";
 
+/// Where an object's bytes come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Body<'a> {
+    /// A file, from a place in it on.
+    File(&'a Path, u64),
+    Bytes(&'a [u8]),
+}
+
 /// What is written where.
 #[derive(Clone, Copy, Debug)]
 pub struct Insert<'a> {
     pub bucket: &'a str,
     pub name: &'a str,
-    pub content: &'a Path,
-    /// Where in the file the content begins.
-    pub start: u64,
+    pub content: Body<'a>,
     pub size: u64,
     /// As the service spells it.
     pub crc32c: &'a str,
@@ -166,6 +172,7 @@ pub(super) fn is_unreadable(error: &Error) -> bool {
 #[cfg(test)]
 impl<'a> Insert<'a> {
     pub(super) fn of(content: &'a Path) -> Self {
-        Self { bucket: "b", name: "n", content, start: 0, size: 0, crc32c: "AAAAAA==", replaces: 0 }
+        let content = Body::File(content, 0);
+        Self { bucket: "b", name: "n", content, size: 0, crc32c: "AAAAAA==", replaces: 0 }
     }
 }

@@ -9,7 +9,7 @@ use aip::{Waiting, wait};
 use deployment::{Extra, PushedImage};
 use gcp::build::{self, Build, BuildState};
 use gcp::images::{self, Access};
-use gcp::storage::{Insert, Storage};
+use gcp::storage::{Body, Insert, Storage};
 use gcp::{Credentials, Outcome, Service};
 use log::{debug, info};
 use oci::{Archive, Packed, Reference};
@@ -220,8 +220,7 @@ fn put(
     let insert = Insert {
         bucket: &plan.bucket,
         name: &source.object,
-        content: source.file.path(),
-        start: 0,
+        content: Body::File(source.file.path(), 0),
         size: digest.size,
         crc32c: &digest.crc32c,
         replaces: before.map_or(0, |object| object.generation),
