@@ -114,10 +114,9 @@ impl Emulator {
         if tokio::time::timeout(GRACE, &mut server).await.is_err() {
             server.abort();
         }
-        self.app.ml.shutdown().await;
         self.app.vertex.shutdown();
         self.app.builds.shutdown();
-        self.app.containers.stop_all().await;
+        tokio::join!(self.app.ml.shutdown(), self.app.containers.stop_all());
         drop((self.lock, self.temporary));
     }
 }

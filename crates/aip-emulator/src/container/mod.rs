@@ -52,7 +52,8 @@ struct Inner {
     bubblewrap: Bubblewrap,
     /// `HOST:PORT` of the listener: what reads from its bucket is sent there
     endpoint: OnceLock<String>,
-    running: Mutex<Vec<Weak<Running>>>,
+    /// None once the emulator ends
+    running: Mutex<Option<Vec<Weak<Running>>>>,
 }
 
 /// What is said of one container, beside its image.
@@ -97,6 +98,8 @@ pub enum StartError {
     MissingPython(String),
     #[error("cannot make an environment of Python {0}")]
     Environment(String, #[source] Box<dyn Error + Send + Sync>),
+    #[error("the emulator is ending")]
+    Ending,
     #[error("cannot start a container")]
     Io(#[from] io::Error),
 }
@@ -127,7 +130,7 @@ impl Containers {
             host,
             bubblewrap: Bubblewrap::default(),
             endpoint: OnceLock::new(),
-            running: Mutex::default(),
+            running: Mutex::new(Some(Vec::new())),
         }))
     }
 
@@ -139,6 +142,9 @@ impl Containers {
     /// Starts the image's server, which gets a port of its own. It need not
     /// listen yet when this returns.
     pub async fn start(&self, image: &Image, launch: Launch) -> Result<Container, StartError> {
+        if self.0.running.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return Err(StartError::Ending);
+        }
         let mut spec = Spec::of(image, &launch)?;
         let root = self.0.roots.ensure(&image.layers).await;
         let root = root.map_err(|err| StartError::Unpack(image.uri.clone(), err))?;
@@ -151,6 +157,7 @@ impl Containers {
         say(&format!("{}: runs {how}", launch.label));
         let running = Arc::new(Running { port, how, process });
         let mut all = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = all.as_mut().ok_or(StartError::Ending)?;
         all.retain(|running| running.strong_count() > 0);
         all.push(Arc::downgrade(&running));
         Ok(Container(running))
@@ -195,10 +202,10 @@ impl Containers {
         Ok((command, hosted.how))
     }
 
+    /// For good: what looks after a server does not start it again.
     pub async fn stop_all(&self) {
-        let all =
-            std::mem::take(&mut *self.0.running.lock().unwrap_or_else(PoisonError::into_inner));
-        let running = all.iter().filter_map(Weak::upgrade);
+        let all = self.0.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let running = all.iter().flatten().filter_map(Weak::upgrade);
         let stops = running.map(|running| async move { running.process.stop().await });
         futures_util::future::join_all(stops).await;
     }

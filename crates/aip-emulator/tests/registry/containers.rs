@@ -171,3 +171,17 @@ fn what_cannot_be_run_says_why() {
         assert!(text.contains(said), "{text}");
     }
 }
+
+#[test]
+fn who_looks_after_a_container_does_not_start_it_again_at_the_end() {
+    let server = Server::start();
+    let uri = push(&server, SERVER, &json!({}));
+    let container = start(&server, &uri, launch(&[]));
+    ask(&container);
+    let containers = &server.app().containers;
+    server.block_on(containers.stop_all());
+    assert!(!container.is_alive());
+    let image = server.app().registry.image(&uri).unwrap();
+    let again = server.block_on(containers.start(&image, launch(&[])));
+    assert_eq!(again.unwrap_err().to_string(), "the emulator is ending");
+}
