@@ -102,6 +102,14 @@ def test_what_is_live_stays_what_it_is(live, snapshot):
     assert not [name for name in live.objects() if name.endswith("/.upload")]
 
 
+def test_a_dry_run_shows_the_mark(live):
+    dry = live.upload("--dry-run")
+    assert dry.status == 0, dry.stderr
+    first, *_, last = [line for line in dry.stderr.splitlines() if "dry run: " in line]
+    assert "name=route%2Fv1%2F.upload&ifGenerationMatch=0" in first, first
+    assert "DELETE " in last and last.endswith("%2F.upload"), last
+
+
 def test_the_same_again_is_no_harm(live):
     before = live.objects()
     assert live.upload().status == 0 and live.objects() == before
