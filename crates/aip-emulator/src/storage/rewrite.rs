@@ -5,7 +5,7 @@
 //! the next one.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use axum::Json;
 use axum::body::Bytes;
@@ -27,8 +27,8 @@ const STEP: u64 = 64 * 1024 * 1024;
 const MIB: u64 = 1024 * 1024;
 
 /// Rewrites under way, by token.
-#[derive(Clone, Default)]
-pub(crate) struct Rewrites(Arc<Mutex<Table>>);
+#[derive(Default)]
+pub(crate) struct Rewrites(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {

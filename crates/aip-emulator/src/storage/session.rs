@@ -21,8 +21,8 @@ use crate::error::ApiError;
 const MAX_ENDED: usize = 1000;
 
 /// The sessions by the id in their address.
-#[derive(Clone, Default)]
-pub(crate) struct Sessions(Arc<Mutex<Table>>);
+#[derive(Default)]
+pub(crate) struct Sessions(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {

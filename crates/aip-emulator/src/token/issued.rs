@@ -1,7 +1,7 @@
 //! The tokens that were given out.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderMap;
@@ -14,8 +14,8 @@ const PREFIX: &str = "ya29.emulator-";
 /// What most tokens live, in seconds.
 pub(super) const LIFETIME: u64 = 3599;
 
-#[derive(Clone, Default)]
-pub(crate) struct Tokens(Arc<Mutex<HashMap<String, Issued>>>);
+#[derive(Default)]
+pub(crate) struct Tokens(Mutex<HashMap<String, Issued>>);
 
 struct Issued {
     principal: String,
