@@ -1,8 +1,9 @@
 //! Objects as streams.
 
-use std::io::Read;
+use std::io::{self, Read};
 
-use transport::retry;
+use transport::{no_answer, retry};
+use ureq::http::StatusCode;
 
 use super::{ObjectMeta, Storage};
 use crate::Error;
@@ -22,6 +23,31 @@ impl Storage {
         // An empty object has no byte at offset 0, so it gets no range.
         let range = (offset > 0).then(|| ("range", format!("bytes={offset}-")));
         let answer = retry(&self.policy, || self.plain("GET", &url, &query, range.as_slice()))?;
-        Ok(answer.into_body().into_reader())
+        let is_part = answer.status() == StatusCode::PARTIAL_CONTENT;
+        let mut content = answer.into_body().into_reader();
+        if !is_part {
+            // What stands between may know of no ranges: what is here already comes
+            // again.
+            let again = io::copy(&mut (&mut content).take(offset), &mut io::sink());
+            again.map_err(|source| no_answer("GET", &url, ureq::Error::Io(source)))?;
+        }
+        Ok(content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stopping::service;
+    use super::*;
+
+    #[test]
+    fn what_is_here_already_is_read_over_where_no_range_is_known() {
+        let storage =
+            service(|_| "200 OK\r\ncontent-length: 9\r\nconnection: close\r\n\r\n123456789");
+        let object =
+            ObjectMeta { name: "n".into(), size: 9, crc32c: None, generation: 1, created: None };
+        let mut content = String::new();
+        storage.open("b", &object, 4).unwrap().read_to_string(&mut content).unwrap();
+        assert_eq!(content, "56789");
     }
 }

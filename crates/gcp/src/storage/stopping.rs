@@ -13,7 +13,7 @@ use crate::{Credentials, Error};
 const SOON: Duration = Duration::from_secs(20);
 
 /// A service with an answer for every request line.
-fn service(answer: fn(&str) -> &'static str) -> Arc<Storage> {
+pub(super) fn service(answer: fn(&str) -> &'static str) -> Arc<Storage> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let root = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
