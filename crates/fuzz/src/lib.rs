@@ -26,10 +26,17 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("upload_note", upload_note),
 ];
 
-/// A range that is taken lies within its total and can be counted.
+/// A range that is taken lies within its total and can be counted; what a server
+/// says and what a client reads begins at the same byte.
 pub fn content_range(input: &[u8]) {
     let Ok(header) = std::str::from_utf8(input) else { return };
+    let begins = mlflow::source::range_begins(header);
+    let there = gcp::storage::fuzzing::persisted(header);
+    assert!(there == 0 || header.starts_with("bytes=0-"), "{header}");
     let Some(range) = aip_emulator::storage::fuzzing::content_range(header) else { return };
+    if !header.starts_with("bytes *") {
+        assert_eq!(begins, Some(range.first), "{header}");
+    }
     if let (Some(end), Some(total)) = (range.end, range.total) {
         assert!(range.first < end && end <= total, "{header}");
     }

@@ -226,12 +226,17 @@ impl Upload<'_> {
             return Ok(Persisted::All(object));
         }
         let range = answer.headers().get("range").and_then(|value| value.to_str().ok());
-        let last = range.and_then(|range| range.strip_prefix("bytes=0-")?.parse::<u64>().ok());
-        let there = last.map_or(0, |last| last.saturating_add(1));
+        let there = range.map_or(0, persisted);
         let sent = self.content.reached;
         if there > size || there > sent {
             return Err(Error::Ahead { path: self.content.path(), there, sent });
         }
         Ok(Persisted::Until(there))
     }
+}
+
+/// How many bytes a `Range` says are there: those from the first one on.
+pub(super) fn persisted(range: &str) -> u64 {
+    let last = range.strip_prefix("bytes=0-").and_then(|last| last.parse::<u64>().ok());
+    last.map_or(0, |last| last.saturating_add(1))
 }

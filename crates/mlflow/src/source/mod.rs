@@ -14,6 +14,7 @@ use crate::error::Error;
 pub use local::Local;
 pub use served::Served;
 #[doc(hidden)]
+pub use served::answer::begins as range_begins;
 pub use served::listing::read as read_listing;
 
 /// A store that can list a model's files and read them.

@@ -17,16 +17,20 @@ pub(super) fn opened(response: Response<Body>, resume: Option<&Resume>) -> Optio
     }
     let resume = resume?;
     let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
-    let begins = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next());
     // Not every store heeds If-Range.
     let now = validator_of(&response);
-    let fits = begins.and_then(|first| first.parse().ok()) == Some(resume.offset)
-        && now.as_ref() == Some(&resume.validator);
+    let fits =
+        range.and_then(begins) == Some(resume.offset) && now.as_ref() == Some(&resume.validator);
     fits.then(|| Opened {
         offset: resume.offset,
         validator: Some(resume.validator.clone()),
         content: Box::new(response.into_body().into_reader()),
     })
+}
+
+/// Where in the file a `Content-Range` begins.
+pub fn begins(range: &str) -> Option<u64> {
+    range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
 }
 
 pub(super) fn whole(response: Response<Body>) -> Opened {

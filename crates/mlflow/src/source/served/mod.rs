@@ -1,6 +1,6 @@
 //! The tracking server, by whichever of its routes serves best.
 
-mod answer;
+pub(super) mod answer;
 pub(super) mod listing;
 mod presigned;
 mod routes;
