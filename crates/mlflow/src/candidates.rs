@@ -38,7 +38,10 @@ fn of_model(model: &LoggedModel) -> ModelUri {
 }
 
 fn said_of(model: &LoggedModel) -> String {
-    format!("  # '{}'", model.name)
+    match &model.unfinished {
+        Some(status) => format!("  # '{}', {status}", model.name),
+        None => format!("  # '{}'", model.name),
+    }
 }
 
 /// The paths in the history tag; a path that was logged to again counts once.

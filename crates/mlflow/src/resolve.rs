@@ -93,18 +93,18 @@ impl Resolver<'_> {
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         let mut named = self.backend.logged_models(&run)?;
         named.retain(|model| model.name == first);
-        let mut resolved = match named.as_slice() {
-            [] => self.in_run(&run, path)?,
-            [last, ..] => {
+        let mut resolved = match last_finished(&named) {
+            None => self.in_run(&run, path)?,
+            Some(taken) => {
                 let rest = (!rest.is_empty()).then_some(rest);
-                let mut resolved = self.at_logged(last, rest)?;
+                let mut resolved = self.at_logged(taken, rest)?;
                 self.follow(&resolved.uri)?;
                 if named.len() > 1 {
                     resolved.remark(
                         format!(
-                            "run '{run_id}' has {} models named '{first}'; took the last one, '{}'",
+                            "run '{run_id}' has {} models named '{first}'; took {}",
                             named.len(),
-                            last.id
+                            why_taken(taken, &named[0])
                         ),
                         format!(
                             "name one: {}",
@@ -163,14 +163,7 @@ impl Resolver<'_> {
                 Some("a run's models are listed by: mlf-fetch RUN_ID".into()),
             ));
         };
-        let mut resolved = self.at_logged(&model, path)?;
-        if let Some(status) = &model.unfinished {
-            resolved.remark(
-                format!("logged model '{model_id}' is {status}"),
-                "the run that logged it did not finish it; look whether it loads".into(),
-            );
-        }
-        Ok(resolved)
+        self.at_logged(&model, path)
     }
 
     fn at_logged(&self, model: &LoggedModel, path: Option<&str>) -> Result<Resolved, Error> {
@@ -184,6 +177,13 @@ impl Resolver<'_> {
         let label = if model.name.is_empty() { "model" } else { &model.name };
         let mut resolved = Resolved::at(uri, location, label);
         resolved.served.logged = Some((model.id.clone(), String::new()));
+        if let Some(status) = &model.unfinished {
+            resolved.served.unfinished = true;
+            resolved.remark(
+                format!("logged model '{}' is {status}", model.id),
+                "whoever logs it has not finished it; look whether it loads".into(),
+            );
+        }
         resolved.lineage.model_id = Some(model.id.clone());
         resolved.lineage.experiment_id = Some(model.experiment_id.clone());
         resolved.lineage.run_id.clone_from(&model.source_run_id);
@@ -257,6 +257,21 @@ impl Resolver<'_> {
 
 pub(crate) fn find_run(backend: &dyn Backend, run_id: &str) -> Result<Run, Error> {
     backend.run(run_id)?.ok_or_else(|| absent::run(backend, run_id))
+}
+
+/// The one of several that is taken; they come the last one first. MLflow's
+/// client takes the last one in any case: what broke off hides what is whole.
+fn last_finished(models: &[LoggedModel]) -> Option<&LoggedModel> {
+    models.iter().find(|model| model.unfinished.is_none()).or(models.first())
+}
+
+fn why_taken(taken: &LoggedModel, last: &LoggedModel) -> String {
+    match &last.unfinished {
+        Some(status) if taken.id != last.id => {
+            format!("the last finished one, '{}', as '{}' is {status}", taken.id, last.id)
+        }
+        _ => format!("the last one, '{}'", taken.id),
+    }
 }
 
 /// `'a', 'b', 'c'`

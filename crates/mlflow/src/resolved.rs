@@ -24,6 +24,15 @@ pub struct Resolved {
 pub struct Served {
     pub run: Option<(String, String)>,
     pub logged: Option<(String, String)>,
+    /// Whether the logged model may still be written to.
+    pub unfinished: bool,
+}
+
+impl Served {
+    /// Whether the files are what they are for good.
+    pub(crate) fn never_changes(&self) -> bool {
+        self.logged.is_some() && !self.unfinished
+    }
 }
 
 impl Resolved {

@@ -4,6 +4,7 @@
 
 mod fetch;
 mod hostile;
+mod logged;
 mod login;
 mod resume;
 mod routes;

@@ -15,7 +15,10 @@ use crate::{Resolved, resolve};
 const RUN: &str = "0123456789abcdef0123456789abcdef";
 const DELETED_RUN: &str = "00000000000000000000000000000000";
 const OLD: &str = "m-11111111111111111111111111111111";
+/// Newer, and not finished.
 const NEW: &str = "m-22222222222222222222222222222222";
+/// The only one of its name, whose upload failed.
+const DRAFT: &str = "m-33333333333333333333333333333333";
 
 /// Where the store was when its paths were recorded.
 const WAS: &str = "/was/here/mlruns";
@@ -31,6 +34,7 @@ fn artifacts(root: &Path) {
         format!("1/{RUN}/artifacts/plain"),
         format!("1/models/{OLD}/artifacts"),
         format!("1/models/{NEW}/artifacts"),
+        format!("1/models/{DRAFT}/artifacts"),
     ] {
         write(&root.join(directory).join("MLmodel"), "flavors: {}");
     }
@@ -48,12 +52,14 @@ fn files() -> (TempDir, Tracking) {
     write(&root.join(format!("1/{RUN}/meta.yaml")), &run(RUN, "active"));
     write(&root.join(format!("1/{RUN}/tags/mlflow.log-model.history")), "[]");
     write(&root.join(format!(".trash/2/{DELETED_RUN}/meta.yaml")), &run(DELETED_RUN, "active"));
-    for (id, created, status) in [(OLD, 1, 2), (NEW, 2, 1)] {
+    for (id, name, created, status) in
+        [(OLD, "model", 1, 2), (NEW, "model", 2, 1), (DRAFT, "draft", 3, 3)]
+    {
         write(&root.join(format!("1/{RUN}/outputs/{id}/meta.yaml")), "step: 0");
         write(
             &root.join(format!("1/models/{id}/meta.yaml")),
             &format!(
-                "experiment_id: 1\nartifact_location: {WAS}/1/models/{id}/artifacts\nname: model\n\
+                "experiment_id: 1\nartifact_location: {WAS}/1/models/{id}/artifacts\nname: {name}\n\
                  status: {status}\nsource_run_id: {RUN}\ncreation_timestamp: {created}\n"
             ),
         );
@@ -103,6 +109,7 @@ fn database(path: &Path, workspaces: bool) -> Connection {
          INSERT INTO logged_models VALUES
            ('{OLD}', 1, 'model', '{WAS}/1/models/{OLD}/artifacts', 2, 'active', '{RUN}', 1),
            ('{NEW}', 1, 'model', '{WAS}/1/models/{NEW}/artifacts', 1, 'active', '{RUN}', 2),
+           ('{DRAFT}', 1, 'draft', '{WAS}/1/models/{DRAFT}/artifacts', 3, 'active', '{RUN}', 3),
            ('m-gone', 1, 'model', '/gone', 2, 'deleted', '{RUN}', 3);
          INSERT INTO registered_models VALUES ('iris'{value});
          INSERT INTO registered_model_aliases VALUES ('champion', 1, 'iris'{value});"
@@ -146,8 +153,8 @@ fn every_form_leads_to_the_files_though_the_store_was_moved() {
             ),
             (
                 format!("runs:/{RUN}/model"),
-                format!("models:/{NEW}"),
-                format!("1/models/{NEW}/artifacts"),
+                format!("models:/{OLD}"),
+                format!("1/models/{OLD}/artifacts"),
             ),
             (
                 format!("models:/{OLD}"),
@@ -183,10 +190,18 @@ fn what_a_person_should_know_is_remarked() {
     for (_temp, store) in &stores() {
         let found = find(store, &format!("runs:/{RUN}/model")).unwrap();
         assert_eq!(found.remarks.len(), 1, "{:?}", found.remarks);
-        assert!(found.remarks[0].0.contains("has 2 models named 'model'; took the last one"));
-        assert!(found.remarks[0].1.as_ref().unwrap().contains(OLD));
-        let found = find(store, &format!("models:/{NEW}")).unwrap();
-        assert!(found.remarks[0].0.contains("LOGGED_MODEL_PENDING"));
+        let said =
+            format!("took the last finished one, '{OLD}', as '{NEW}' is LOGGED_MODEL_PENDING");
+        assert!(found.remarks[0].0.contains(&format!("has 2 models named 'model'; {said}")));
+        assert!(found.remarks[0].1.as_ref().unwrap().contains(NEW));
+        for (uri, status) in [
+            (format!("models:/{NEW}"), "LOGGED_MODEL_PENDING"),
+            (format!("runs:/{RUN}/draft"), "LOGGED_MODEL_UPLOAD_FAILED"),
+        ] {
+            let found = find(store, &uri).unwrap();
+            assert_eq!(found.remarks.len(), 1, "{:?}", found.remarks);
+            assert!(found.remarks[0].0.contains(status), "{uri}: {:?}", found.remarks);
+        }
         let found = find(store, &format!("runs:/{DELETED_RUN}/x")).unwrap();
         assert!(found.remarks[0].0.contains("marked as deleted"));
         let listed = store.backend().list(Root::Run(RUN), "plain").unwrap();
@@ -199,7 +214,7 @@ fn what_is_not_there_is_answered_with_what_is() {
     for (_temp, store) in &stores() {
         for (uri, said) in [
             (format!("runs:/{OLD}/x"), "does not exist at"),
-            (RUN.into(), "has 2 models"),
+            (RUN.into(), "has 3 models"),
             (format!("models:/m-{RUN}"), "logged model"),
             ("models:/iris@nobody".into(), "has no alias 'nobody'"),
             ("models:/iris/3".into(), "has no version 3"),
@@ -214,6 +229,10 @@ fn what_is_not_there_is_answered_with_what_is() {
             assert!(error.to_string().contains(said), "{store:?} {uri}: {error}");
             let hint = deployment::Explain::hint(&error);
             assert!(hint.is_some(), "{store:?} {uri}");
+            if said.contains("has 3 models") {
+                let choice = format!("mlf-fetch models:/{NEW}  # 'model', LOGGED_MODEL_PENDING");
+                assert!(hint.as_ref().unwrap().contains(&choice), "{hint:?}");
+            }
             if said.contains("no version 3") {
                 assert_eq!(
                     hint.unwrap(),

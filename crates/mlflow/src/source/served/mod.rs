@@ -180,10 +180,10 @@ impl Source for Served<'_> {
         })
     }
 
-    /// A logged model never changes. What lies in a run may be written again:
-    /// its file is asked for one byte, and for what it is called.
+    /// A logged model never changes once it is finished. What lies in a run may
+    /// be written again: its file is asked for one byte, and for what it is called.
     fn is_still(&self, entry: &Entry, validator: Option<&str>) -> bool {
-        let is_settled = self.resolved.served.logged.is_some() && !self.asks;
+        let is_settled = self.resolved.served.never_changes() && !self.asks;
         if is_settled || entry.size == Some(0) {
             return true;
         }
