@@ -41,11 +41,29 @@ def fill(mlflow):
     return run.info.run_id, twice.info.run_id
 
 
+# MLflow's own note of where it was downloaded from.
+NOTE = "registered_model_meta"
+
+
+def made_by_hand(mlflow, source):
+    """A run with a logged model that its outputs do not list."""
+    client = mlflow.MlflowClient()
+    with mlflow.start_run() as run:
+        pass
+    made = client.create_logged_model(run.info.experiment_id, "made", source_run_id=run.info.run_id)
+    with tempfile.TemporaryDirectory() as directory:
+        path = mlflow.artifacts.download_artifacts(source, dst_path=directory)
+        Path(path, NOTE).unlink()
+        client.log_model_artifacts(made.model_id, path)
+    client.finalize_logged_model(made.model_id, "READY")
+    assert not client.get_run(run.info.run_id).outputs.model_outputs
+    return f"runs:/{run.info.run_id}/made"
+
+
 def digests(directory):
     files = (path for path in Path(directory).rglob("*") if path.is_file())
     found = {str(path.relative_to(directory)): path.read_bytes() for path in files}
-    # MLflow's own note of where it was downloaded from.
-    found.pop("registered_model_meta", None)
+    found.pop(NOTE, None)
     return {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
 
 
@@ -61,6 +79,7 @@ def downloads(uri):
     ]
     if mlflow.__version__ >= "3":
         uris.append(f"models:/{mlflow.get_run(run).outputs.model_outputs[0].model_id}")
+        uris.append(made_by_hand(mlflow, uris[-1]))
     files = {}
     for uri in uris:
         with tempfile.TemporaryDirectory() as directory:

@@ -16,9 +16,9 @@ pub(crate) struct Run {
     pub(crate) info: RunInfo,
     #[serde(default)]
     pub(crate) data: RunData,
-    /// MLflow 3 only.
-    #[serde(default)]
-    pub(crate) outputs: Outputs,
+    /// Which models it logged. MLflow 3 says so of every run, be it that there
+    /// are none, and MLflow 2 of no run.
+    pub(crate) outputs: Option<IgnoredAny>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -41,12 +41,6 @@ pub(crate) struct Tag {
     pub(crate) key: String,
     #[serde(default)]
     pub(crate) value: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(crate) struct Outputs {
-    #[serde(default)]
-    pub(crate) model_outputs: Vec<IgnoredAny>,
 }
 
 /// MLflow 3's model outside a run's artifacts.

@@ -16,13 +16,26 @@ fn model(id: &str, created: u8, status: &str) -> Value {
 
 /// MLflow 3 with a run of these models, each of two files.
 fn mlflow(models: Vec<Value>) -> Server {
+    listing(Some(json!({"model_outputs": [{}]})), models)
+}
+
+/// The same where the run says this of its outputs.
+fn listing(outputs: Option<Value>, models: Vec<Value>) -> Server {
     Server::start(move |request| {
         let path = request.target.split('?').next().unwrap();
         let body = match path.strip_prefix("/api/2.0/mlflow/").unwrap_or(path) {
-            "runs/get" => json!({"run": {
-                "info": {"run_id": RUN, "experiment_id": "1",
-                         "artifact_uri": format!("mlflow-artifacts:/1/{RUN}/artifacts")},
-                "outputs": {"model_outputs": [{}]}}}),
+            "runs/get" => {
+                let mut run = json!({
+                    "info": {"run_id": RUN, "experiment_id": "1",
+                             "artifact_uri": format!("mlflow-artifacts:/1/{RUN}/artifacts")}});
+                if let Some(outputs) = &outputs {
+                    run["outputs"] = outputs.clone();
+                }
+                json!({"run": run})
+            }
+            "artifacts/list" => {
+                json!({"files": [file("model/MLmodel", MLMODEL.len()), file("model/x", 4)]})
+            }
             "logged-models/search" => json!({"models": models}),
             path if path.ends_with("/directories") => {
                 json!({"files": [file("MLmodel", MLMODEL.len()), file("x", 4)]})
@@ -68,4 +81,22 @@ fn a_model_that_is_not_finished_is_asked_for_again() {
         let looks = looks.iter().filter(|it| it.only_looks() && it.target.ends_with("/x"));
         assert_eq!(looks.count(), asked, "{status}");
     }
+}
+
+#[test]
+fn a_model_that_its_run_does_not_list_is_found() {
+    let ready = || vec![model(NEW, 1, "LOGGED_MODEL_READY")];
+    let searches = |server: &Server| {
+        let requests = server.requests();
+        requests.iter().filter(|it| it.target.ends_with("/logged-models/search")).count()
+    };
+    let server = listing(Some(json!({})), ready());
+    let outcome = fetch(&server, tempfile::tempdir().unwrap());
+    assert_eq!(outcome.fetch()["modelUri"], format!("models:/{NEW}"));
+    assert_eq!(searches(&server), 1);
+    // MLflow 2, which has no such search.
+    let server = listing(None, ready());
+    let outcome = fetch(&server, tempfile::tempdir().unwrap());
+    assert_eq!(outcome.fetch()["modelUri"], format!("runs:/{RUN}/model"));
+    assert_eq!(searches(&server), 0);
 }

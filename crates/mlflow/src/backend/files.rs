@@ -1,12 +1,12 @@
 //! MLflow's file store, `mlruns`, read as it lies there.
 //!
-//! Its layout: `EXPERIMENT/RUN/meta.yaml` with `tags/` and `outputs/` beside it,
+//! Its layout: `EXPERIMENT/RUN/meta.yaml` with `tags/` beside it,
 //! `EXPERIMENT/models/MODEL/meta.yaml`, and the registry in
 //! `models/NAME/{version-N/meta.yaml,aliases/ALIAS}`.
 
 use std::fmt::{self, Display};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -155,7 +155,7 @@ impl Backend for Files {
             artifact_uri: meta.artifact_uri,
             deleted: in_trash || meta.lifecycle_stage.as_deref() == Some("deleted"),
             history: fs::read_to_string(directory.join("tags").join(HISTORY)).ok(),
-            has_logged_models: directory.join("outputs").is_dir(),
+            may_have_logged_models: true,
         }))
     }
 
@@ -167,13 +167,14 @@ impl Backend for Files {
         found.map_or(Ok(None), |directory| Self::model(&directory))
     }
 
-    /// Those that the run wrote: its outputs may name others' as well.
     fn logged_models(&self, run: &Run) -> Result<Vec<LoggedModel>, Error> {
         let Some(directory) = self.run_directory(&run.id)? else { return Ok(Vec::new()) };
         let mut models = Vec::new();
-        for output in directories(&directory.join("outputs"))? {
-            let id = output.file_name().unwrap_or_default().to_string_lossy();
-            models.extend(self.logged_model(&id)?);
+        for model in directories(&directory.with_file_name(MODELS))? {
+            // Most are other runs', and need not be understood.
+            if mentions(&model.join(META), &run.id) {
+                models.extend(Self::model(&model)?);
+            }
         }
         models.retain(|model| model.source_run_id.as_deref() == Some(run.id.as_str()));
         LoggedModel::last_first(&mut models);
@@ -259,6 +260,12 @@ fn directories(parent: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     found.sort();
     Ok(found)
+}
+
+fn mentions(path: &Path, id: &str) -> bool {
+    let mut text = String::new();
+    let file = fs::File::open(path).map(|file| file.take(MAX_META));
+    file.and_then(|mut file| file.read_to_string(&mut text)).is_ok() && text.contains(id)
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {

@@ -64,7 +64,10 @@ pub(crate) trait Backend: Display + Send + Sync {
 
     fn logged_model(&self, id: &str) -> Result<Option<LoggedModel>, Error>;
 
-    /// The run's logged models, the last one first.
+    /// The logged models that name the run as their source, the last one first.
+    /// Not the run's outputs, which lack what a program made by itself
+    /// (`create_logged_model`), and may name others' as well; MLflow's client
+    /// searches the run's experiment too.
     fn logged_models(&self, run: &Run) -> Result<Vec<LoggedModel>, Error>;
 
     fn version(&self, name: &str, selector: &Selector) -> Result<Option<Version>, Error>;
@@ -98,8 +101,8 @@ pub(crate) struct Run {
     pub(crate) deleted: bool,
     /// MLflow 2 notes here, as JSON, each model that a run logged.
     pub(crate) history: Option<String>,
-    /// Whether it is known to have logged models of MLflow 3.
-    pub(crate) has_logged_models: bool,
+    /// Whether whoever tells of it knows logged models, which came with MLflow 3.
+    pub(crate) may_have_logged_models: bool,
 }
 
 /// The tag that [`Run::history`] is kept in.

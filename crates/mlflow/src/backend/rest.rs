@@ -26,9 +26,9 @@ impl Backend for Client {
         }
     }
 
-    /// MLflow 2 is not asked: its runs say that they have none.
+    /// MLflow 2, which knows none, is not asked.
     fn logged_models(&self, run: &Run) -> Result<Vec<LoggedModel>, Error> {
-        if !run.has_logged_models {
+        if !run.may_have_logged_models {
             return Ok(Vec::new());
         }
         let found = self.search_logged_models(&run.experiment_id, &run.id).map_err(|error| {
@@ -139,7 +139,7 @@ impl From<api::Run> for Run {
             artifact_uri: run.info.artifact_uri,
             deleted: run.info.lifecycle_stage == "deleted",
             history: history.map(|tag| tag.value),
-            has_logged_models: !run.outputs.model_outputs.is_empty(),
+            may_have_logged_models: run.outputs.is_some(),
         }
     }
 }

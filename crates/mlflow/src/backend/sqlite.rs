@@ -169,7 +169,7 @@ impl Backend for Sqlite {
                 artifact_uri: row.get(1)?,
                 deleted: row.get::<_, Option<String>>(2)?.as_deref() == Some("deleted"),
                 history: row.get(3)?,
-                has_logged_models: self.logged_models,
+                may_have_logged_models: self.logged_models,
             })
         })
     }
@@ -180,6 +180,7 @@ impl Backend for Sqlite {
 
     fn logged_models(&self, run: &Run) -> Result<Vec<LoggedModel>, Error> {
         let mut models = self.models("source_run_id = ?1", &run.id)?;
+        models.retain(|model| model.experiment_id == run.experiment_id);
         LoggedModel::last_first(&mut models);
         Ok(models)
     }

@@ -17,7 +17,7 @@ const DELETED_RUN: &str = "00000000000000000000000000000000";
 const OLD: &str = "m-11111111111111111111111111111111";
 /// Newer, and not finished.
 const NEW: &str = "m-22222222222222222222222222222222";
-/// The only one of its name, whose upload failed.
+/// The only one of its name, whose upload failed, and which no run lists.
 const DRAFT: &str = "m-33333333333333333333333333333333";
 
 /// Where the store was when its paths were recorded.
@@ -55,7 +55,9 @@ fn files() -> (TempDir, Tracking) {
     for (id, name, created, status) in
         [(OLD, "model", 1, 2), (NEW, "model", 2, 1), (DRAFT, "draft", 3, 3)]
     {
-        write(&root.join(format!("1/{RUN}/outputs/{id}/meta.yaml")), "step: 0");
+        if id != DRAFT {
+            write(&root.join(format!("1/{RUN}/outputs/{id}/meta.yaml")), "step: 0");
+        }
         write(
             &root.join(format!("1/models/{id}/meta.yaml")),
             &format!(
@@ -64,6 +66,13 @@ fn files() -> (TempDir, Tracking) {
             ),
         );
     }
+    write(
+        &root.join("2/models/m-stray/meta.yaml"),
+        &format!(
+            "experiment_id: 2\nartifact_location: /gone\nname: model\nstatus: 2\n\
+             source_run_id: {RUN}\ncreation_timestamp: 9\n"
+        ),
+    );
     let iris = root.join("models/iris");
     write(&iris.join("meta.yaml"), "name: iris");
     write(&iris.join("aliases/champion"), "1");
@@ -110,6 +119,7 @@ fn database(path: &Path, workspaces: bool) -> Connection {
            ('{OLD}', 1, 'model', '{WAS}/1/models/{OLD}/artifacts', 2, 'active', '{RUN}', 1),
            ('{NEW}', 1, 'model', '{WAS}/1/models/{NEW}/artifacts', 1, 'active', '{RUN}', 2),
            ('{DRAFT}', 1, 'draft', '{WAS}/1/models/{DRAFT}/artifacts', 3, 'active', '{RUN}', 3),
+           ('m-stray', 2, 'model', '/gone', 2, 'active', '{RUN}', 9),
            ('m-gone', 1, 'model', '/gone', 2, 'deleted', '{RUN}', 3);
          INSERT INTO registered_models VALUES ('iris'{value});
          INSERT INTO registered_model_aliases VALUES ('champion', 1, 'iris'{value});"
@@ -309,4 +319,7 @@ fn broken_records_are_named() {
     }
     let uri: ModelUri = format!("models:/{OLD}").parse().unwrap();
     assert!(resolve(&uri, Some(&store)).is_ok(), "the others are as they were");
+    let (temp, store) = files();
+    write(&temp.path().join("mlruns/1/models/m-x/meta.yaml"), "[");
+    assert!(find(&store, &format!("runs:/{RUN}/model")).is_ok(), "it is not this run's");
 }
