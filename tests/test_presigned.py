@@ -10,6 +10,7 @@ import time
 import pytest
 
 from support.artifacts import MLMODEL
+from support.gateway import Authority, Gateway
 from support.link import Fault
 from support.mlflow_server import MlflowServer
 from support.named_models import digests
@@ -136,3 +137,44 @@ def test_what_is_here_already_is_asked_for_one_byte(stored, begin, s3, model, tm
         asked = {(it.headers["range"], it.sent) for it in ours(s3.seen[seen:])}
         # A logged model never changes.
         assert asked == ({("bytes=0-0", 1)} if uri.startswith("runs:") else set())
+
+
+class Renaming(Gateway):
+    """Calls a service by another name in what it passes on."""
+
+    def __init__(self, upstream, identity, old, new):
+        self.names = old.encode(), new.encode()
+        super().__init__(upstream, identity)
+
+    def passed_on(self, handler, body):
+        status, headers, data = super().passed_on(handler, body)
+        return status, headers, data.replace(*self.names)
+
+
+@pytest.fixture
+def behind_tls(stored, s3, tmp_path):
+    """The server and its store, each with an authority of its own."""
+    own, stores = (Authority(tmp_path, name) for name in ("own", "stores"))
+    store = Gateway(s3.link.url, stores.identity("store"))
+    server = Renaming(stored[0].uri, own.identity("server"), s3.link.url, store.url)
+    yield server.url, str(own.path), str(stores.path)
+    server.end()
+    store.end()
+
+
+def test_a_store_is_trusted_for_itself(behind_tls, stored, begin, s3, model, tmp_path):
+    url, own, stores = behind_tls
+    here = dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), "")
+    here |= {"MLFLOW_TRACKING_URI": url, "SSL_CERT_FILE": "/nowhere"}
+    of_server = {"MLFLOW_TRACKING_SERVER_CERT_PATH": own}
+    nobody = {"MLFLOW_TRACKING_INSECURE_TLS": "true"}
+    for trust, reached in [
+        (of_server | {"SSL_CERT_FILE": stores}, True),
+        (of_server | {"REQUESTS_CA_BUNDLE": stores}, True),
+        (of_server | {"MLFLOW_S3_IGNORE_TLS": "true"}, True),
+        (of_server, False),
+        (nobody, False),
+    ]:
+        seen = len(s3.seen)
+        stderr = whole(begin(stored[1][0], "--no-cache", "-vv", **here | trust), model, tmp_path)
+        assert bool(ours(s3.seen[seen:])) == reached, (trust, stderr)

@@ -19,6 +19,7 @@ use crate::encode::with_query;
 use crate::error::Error;
 use crate::login::{Credentials, Header, Options, Session};
 use crate::server::Server;
+use crate::stores::Stores;
 
 /// A listing of 100,000 files is some 10 MB.
 const MAX_JSON: u64 = 64 * 1024 * 1024;
@@ -37,6 +38,7 @@ pub(crate) enum Software {
 pub struct Client {
     pub(crate) server: Server,
     agent: Agent,
+    stores: Stores,
     session: Session,
     policy: Policy,
     software: OnceLock<Software>,
@@ -57,7 +59,8 @@ impl Client {
             ));
         }
         Ok(Self {
-            agent: transport::agent_with(&url, options.tls.config(&url)?),
+            agent: transport::agent_with(&url, options.tls.of_server(&url)?),
+            stores: Stores::new(options.tls.clone()),
             session: Session::begin(options)?,
             server,
             policy: Policy::from_env(),
@@ -78,11 +81,9 @@ impl Client {
         Self::new(server, options)
     }
 
-    /// What speaks to a store behind the server: as we trust, and without a name.
+    /// What speaks to a store behind the server, and does not say who we are.
     pub(crate) fn stranger(&self, url: &str) -> Result<Agent, HttpError> {
-        let tls = self.session.options().for_strangers().tls.config(url);
-        let tls = tls.map_err(|error| HttpError::unreadable("GET", url, &error))?;
-        Ok(transport::agent_with(url, tls))
+        self.stores.agent(url)
     }
 
     pub(crate) fn get<T: DeserializeOwned>(

@@ -16,7 +16,7 @@ pub(crate) use credentials::{Credentials, Secret};
 pub use environment::Flags;
 pub use header::Header;
 pub(crate) use session::Session;
-pub use tls::Tls;
+pub use tls::{Tls, Trust};
 
 use crate::error::Error;
 use crate::server::Server;

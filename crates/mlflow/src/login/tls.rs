@@ -1,6 +1,5 @@
 //! Whom to trust, and who we are, before a word is said.
 
-use std::fmt::{self, Debug};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,27 +15,30 @@ use crate::error::Error;
 
 /// What MLflow's variables say of TLS. Files are read when a server is spoken
 /// to that has it.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
+    pub server: Trust,
+    /// In the stores that the server has its artifacts in, which others run.
+    pub stores: Trust,
+    /// A certificate and its key, for the server alone.
+    pub identity: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
     /// Trust whoever answers.
     pub insecure: bool,
     /// Trust these authorities in place of the system's.
     pub authorities: Option<PathBuf>,
-    /// A certificate and its key.
-    pub identity: Option<PathBuf>,
-}
-
-impl Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tls(insecure: {}, {:?}, {:?})", self.insecure, self.authorities, self.identity)
-    }
 }
 
 impl Tls {
     pub(super) fn from_env(env: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let path = |name| env(name).map(PathBuf::from);
-        let insecure = env("MLFLOW_TRACKING_INSECURE_TLS")
-            .is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "1"));
+        let is_true = |name| {
+            env(name).is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "1"))
+        };
+        let insecure = is_true("MLFLOW_TRACKING_INSECURE_TLS");
         let own = path("MLFLOW_TRACKING_SERVER_CERT_PATH");
         if insecure && own.is_some() {
             return Err(Error::usage(
@@ -44,9 +46,12 @@ impl Tls {
                 "unset one: the first trusts everybody, the second one authority",
             ));
         }
-        let authorities =
-            own.or_else(|| path("REQUESTS_CA_BUNDLE")).or_else(|| path("CURL_CA_BUNDLE"));
-        Ok(Self { insecure, authorities, identity: path("MLFLOW_TRACKING_CLIENT_CERT_PATH") })
+        let everywhere = path("REQUESTS_CA_BUNDLE").or_else(|| path("CURL_CA_BUNDLE"));
+        Ok(Self {
+            server: Trust { insecure, authorities: own.or_else(|| everywhere.clone()) },
+            stores: Trust { insecure: is_true("MLFLOW_S3_IGNORE_TLS"), authorities: everywhere },
+            identity: path("MLFLOW_TRACKING_CLIENT_CERT_PATH"),
+        })
     }
 
     /// The same trust, and nobody's certificate.
@@ -55,7 +60,17 @@ impl Tls {
         Self { identity: None, ..self.clone() }
     }
 
-    pub(crate) fn config(&self, url: &str) -> Result<TlsConfig, Error> {
+    pub(crate) fn of_server(&self, url: &str) -> Result<TlsConfig, Error> {
+        self.server.config(url, "tracking server", self.identity.as_deref())
+    }
+
+    pub(crate) fn of_stores(&self, url: &str) -> Result<TlsConfig, Error> {
+        self.stores.config(url, "store", None)
+    }
+}
+
+impl Trust {
+    fn config(&self, url: &str, whose: &str, own: Option<&Path>) -> Result<TlsConfig, Error> {
         let config = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
         if !url.starts_with("https:") {
             return Ok(config.build());
@@ -64,9 +79,9 @@ impl Tls {
             Some(path) if !self.insecure => RootCerts::Specific(Arc::new(authorities(path)?)),
             _ => RootCerts::PlatformVerifier,
         };
-        let identity = self.identity.as_deref().map(identity).transpose()?;
+        let identity = own.map(identity).transpose()?;
         if self.insecure {
-            log::warn!("the tracking server's certificate is not checked");
+            log::warn!("the {whose}'s certificate is not checked");
         }
         Ok(config
             .root_certs(roots)
@@ -151,13 +166,28 @@ mod tests {
         let own = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "own.pem");
         let requests = ("REQUESTS_CA_BUNDLE", "requests.pem");
         let insecure = ("MLFLOW_TRACKING_INSECURE_TLS", "True");
-        let authorities = |env: &[_]| from(env).unwrap().authorities;
+        let authorities = |env: &[_]| from(env).unwrap().server.authorities;
         assert_eq!(authorities(&[requests, own]), Some("own.pem".into()));
         assert_eq!(authorities(&[requests]), Some("requests.pem".into()));
-        assert!(from(&[insecure]).unwrap().insecure);
-        assert!(!from(&[("MLFLOW_TRACKING_INSECURE_TLS", "false")]).unwrap().insecure);
+        assert!(from(&[insecure]).unwrap().server.insecure);
+        assert!(!from(&[("MLFLOW_TRACKING_INSECURE_TLS", "false")]).unwrap().server.insecure);
         assert!(from(&[insecure, own]).is_err());
         assert!(from(&[insecure, requests]).is_ok(), "not meant for MLflow alone");
+    }
+
+    #[test]
+    fn stores_are_trusted_for_themselves() {
+        let own = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "own.pem");
+        let insecure = ("MLFLOW_TRACKING_INSECURE_TLS", "true");
+        let stores = |env: &[_]| from(env).unwrap().stores;
+        assert_eq!(stores(&[own]), Trust::default());
+        assert_eq!(stores(&[insecure]), Trust::default());
+        let authorities = Some("curl.pem".into());
+        assert_eq!(
+            stores(&[own, ("CURL_CA_BUNDLE", "curl.pem")]),
+            Trust { insecure: false, authorities }
+        );
+        assert!(stores(&[("MLFLOW_S3_IGNORE_TLS", "True")]).insecure);
     }
 
     #[test]
@@ -165,11 +195,15 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(&file, "hello").unwrap();
         let path = Some(file.path().to_owned());
-        let tls = Tls { authorities: path.clone(), ..Tls::default() };
-        assert!(tls.config("https://h").is_err());
-        assert!(tls.config("http://h").is_ok(), "not asked for");
+        let trust = Trust { authorities: path.clone(), ..Trust::default() };
+        let tls = Tls { server: trust.clone(), ..Tls::default() };
+        assert!(tls.of_server("https://h").is_err());
+        assert!(tls.of_server("http://h").is_ok(), "not asked for");
+        assert!(tls.of_stores("https://h").is_ok());
+        assert!(Tls { stores: trust, ..Tls::default() }.of_stores("https://h").is_err());
         let tls = Tls { identity: path, ..Tls::default() };
-        assert!(tls.config("https://h").is_err());
-        assert!(tls.anonymous().config("https://h").is_ok());
+        assert!(tls.of_server("https://h").is_err());
+        assert!(tls.of_stores("https://h").is_ok());
+        assert!(tls.anonymous().of_server("https://h").is_ok());
     }
 }
