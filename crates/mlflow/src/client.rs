@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use transport::{HttpError, Policy, may_carry_credentials, no_answer, retry, success};
+use transport::{HttpError, Policy, may_carry_credentials, no_answer_within, retry, success};
 use ureq::http::Response;
 use ureq::http::header::{
     HOST, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, SERVER,
@@ -59,11 +59,15 @@ impl Client {
             ));
         }
         Ok(Self {
-            agent: transport::agent_with(&url, options.tls.of_server(&url)?),
+            agent: transport::agent_with(
+                &url,
+                options.tls.of_server(&url)?,
+                options.patience.silence(),
+            ),
             stores: Stores::new(options.tls.clone()),
-            session: Session::begin(options)?,
             server,
-            policy: Policy::from_env(),
+            policy: options.patience.policy(),
+            session: Session::begin(options)?,
             software: OnceLock::new(),
             answered: AtomicBool::new(false),
         })
@@ -206,7 +210,8 @@ impl Client {
         url: &str,
         response: Result<Response<Body>, ureq::Error>,
     ) -> Result<Response<Body>, HttpError> {
-        let response = response.map_err(|error| no_answer(method, url, error))?;
+        let silence = self.session.options().patience.silence();
+        let response = response.map_err(|error| no_answer_within(silence, method, url, error))?;
         self.answered.store(true, Ordering::Relaxed);
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         match header(SERVER) {

@@ -40,7 +40,7 @@ pub use download::{Download, Told};
 pub use error::Error;
 pub use known::{Identity, Known};
 pub use location::{Location, Proxy};
-pub use login::{Flags, Header, Login, Options, Tls, Trust};
+pub use login::{Flags, Header, Login, Options, Patience, Tls, Trust};
 pub use mlmodel::{MAX_BYTES as MAX_MLMODEL_BYTES, MlModel};
 pub use resolve::resolve;
 pub use resolved::{Resolved, Served};

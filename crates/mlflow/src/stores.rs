@@ -33,7 +33,7 @@ impl Stores {
             return Ok(agent.clone());
         }
         let tls = self.tls.of_stores(url).map_err(|error| unusable(&error))?;
-        let agent = transport::agent_with(url, tls);
+        let agent = transport::agent_with(url, tls, transport::silence());
         agents.insert(origin, agent.clone());
         Ok(agent)
     }

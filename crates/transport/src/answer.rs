@@ -1,6 +1,7 @@
 //! What ureq's answers and failures mean.
 
 use std::io::Read;
+use std::time::Duration;
 
 use ureq::Body;
 use ureq::http::Response;
@@ -27,6 +28,16 @@ pub fn success(method: &'static str, url: &str, answer: Answer) -> Result<Answer
 }
 
 pub fn no_answer(method: &'static str, url: &str, error: ureq::Error) -> HttpError {
+    no_answer_within(silence(), method, url, error)
+}
+
+/// The same of an agent that waits as long as this.
+pub fn no_answer_within(
+    silence: Duration,
+    method: &'static str,
+    url: &str,
+    error: ureq::Error,
+) -> HttpError {
     let variable = named_by(url);
     if let (ureq::Error::ConnectProxyFailed(said), Some(variable)) = (&error, &variable)
         && let Some(status) = refusal(said)
@@ -36,7 +47,7 @@ pub fn no_answer(method: &'static str, url: &str, error: ureq::Error) -> HttpErr
     }
     let message = match error {
         ureq::Error::Io(error) => error.to_string(),
-        ureq::Error::Timeout(_) => format!("no answer within {} s", silence().as_secs()),
+        ureq::Error::Timeout(_) => format!("no answer within {} s", silence.as_secs()),
         other => other.to_string(),
     };
     let message = match variable {

@@ -14,7 +14,7 @@ mod rate;
 mod retry;
 
 pub use agent::{agent, agent_with, sending_agent, silence};
-pub use answer::{Answer, no_answer, success};
+pub use answer::{Answer, no_answer, no_answer_within, success};
 pub use checksum::{Crc32c, Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};
 pub use host::{is_link_local, is_loopback, may_carry_credentials, redact, without_secrets};

@@ -150,6 +150,29 @@ fn a_server_that_falls_silent_is_not_waited_for() {
 }
 
 #[test]
+fn mlflows_own_patience_is_heeded() {
+    let fetch = |server: &Server, env: &[(&str, &str)]| {
+        let env = [&[("AIP_HTTP_TIMEOUT", "")], env].concat();
+        fetch_in(tempfile::tempdir().unwrap(), &server.url, &[RUN], &env)
+    };
+    let silent = Server::start(|_| Reply::Silence);
+    fetch(&silent, &[("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")]).failed(5, &["no answer within 1 s"]);
+    for (env, tries) in [
+        (vec![("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")], 1),
+        (vec![("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "7")], 8),
+        (vec![("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "7"), ("AIP_MAX_RETRIES", "2")], 3),
+    ] {
+        let server = with_model(listing(&[]), |_, _| Reply::Text(503, "", "busy".into()));
+        fetch(&server, &env);
+        let requests = server.requests();
+        let asked = requests.iter().filter(|it| it.target.ends_with("/MLmodel")).count();
+        assert_eq!(asked, tries, "{env:?}");
+    }
+    fetch(&silent, &[("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "many")])
+        .failed(2, &["error: MLFLOW_HTTP_REQUEST_MAX_RETRIES is 'many', ", "hint: unset it"]);
+}
+
+#[test]
 fn other_servers_are_told_apart() {
     let page = || Reply::Text(200, "text/html", "<html>Welcome".into());
     fetch(&Server::start(move |_| page()), &[RUN])

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Credentials, Header, Login, Options, Tls, ini, netrc};
+use super::{Credentials, Header, Login, Options, Patience, Tls, ini, netrc};
 use crate::error::Error;
 use crate::server::Server;
 
@@ -44,7 +44,8 @@ impl Options {
             login: flags.token_command.map_or(Login::None, Login::Command),
             headers: flags.headers,
             workspace: env("MLFLOW_WORKSPACE"),
-            tls: Tls::from_env(env)?,
+            tls: Tls::from_env(&env)?,
+            patience: Patience::from_env(env)?,
             allow_http_credentials: flags.allow_http_credentials,
         })
     }

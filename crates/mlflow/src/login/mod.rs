@@ -7,6 +7,7 @@ mod environment;
 mod header;
 mod ini;
 mod netrc;
+mod patience;
 mod session;
 mod tls;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use credentials::{Credentials, Secret};
 pub use environment::Flags;
 pub use header::Header;
+pub use patience::Patience;
 pub(crate) use session::Session;
 pub use tls::{Tls, Trust};
 
@@ -72,6 +74,7 @@ pub struct Options {
     /// MLflow 3's workspace.
     pub workspace: Option<String>,
     pub tls: Tls,
+    pub patience: Patience,
     /// Send the credentials in clear text over a network.
     pub allow_http_credentials: bool,
 }
