@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.between import Between
 from support.upload import Upload, arm, until
 
 SIZE = (200 << 20) + 7
@@ -61,6 +62,60 @@ def test_a_part_that_fails_leaves_nothing(upload):
     assert (failed.status, failed.stdout) == (4, "")
     assert upload.content() is None
     assert not [name for name in names(upload) if name.startswith(".parts")]
+
+
+def fails(upload, snapshot, *args):
+    """For good, and leaves nothing."""
+    failed = upload.run("--parallel-composite", *args)
+    assert failed.text() == snapshot
+    assert upload.content() is None
+    assert not [name for name in names(upload) if name.startswith(".parts")]
+
+
+def composed(upload):
+    return [e for e in upload.emulator.requests("POST") if e["path"].endswith("/compose")]
+
+
+def test_parts_that_were_put_together_wrong(upload, snapshot):
+    """Nobody but the tool looks at what came of them."""
+
+    def alter(request, answer):
+        if "/compose?" in request.path:
+            answer["crc32c"] = "AAAAAA=="
+
+    with Between(upload.emulator.url, alter=alter) as between:
+        upload.env["STORAGE_EMULATOR_HOST"] = between.url
+        fails(upload, snapshot)
+    assert len(composed(upload)) == 1
+
+
+def change(file, offset):
+    with open(file, "r+b") as content:
+        content.seek(offset)
+        content.write(b"!")
+
+
+def test_a_file_that_changed_since_it_was_hashed(upload, snapshot):
+    """Each part has the sum that it was sent with; all of them have not."""
+    change(upload.sent, 100 << 20)
+    fails(upload, snapshot)
+    assert not composed(upload)
+
+
+def test_a_file_that_changes_while_its_parts_are_sent(upload, snapshot):
+    """After a part was hashed, and before it leaves."""
+    changed = []
+
+    def meanwhile(request):
+        if request.method == "POST" and "parts" in request.path and not changed:
+            changed.append(request)
+            for part in range(7):
+                change(upload.sent, part * (32 << 20))
+
+    with Between(upload.emulator.url, meanwhile=meanwhile) as between:
+        upload.env["STORAGE_EMULATOR_HOST"] = between.url
+        fails(upload, snapshot, "--jobs", "1")
+    assert changed and not composed(upload)
 
 
 def test_parts_that_may_not_be_removed_are_no_failure(upload, crc32c):

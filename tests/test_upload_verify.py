@@ -4,7 +4,10 @@ import json
 
 import pytest
 
+from support.between import Between
 from support.pipeline import Pipeline
+
+MARK = "route%2Fv1%2F.upload"  # an upload is under way
 
 
 @pytest.fixture
@@ -159,6 +162,29 @@ def test_a_model_that_changed_there_is_not_copied(pipeline, emulator, outcome, s
     assert (done.status, done.stdout) == (4, "")
     text = done.text().replace(left.bucket, "SOURCE")
     assert text.replace(pipeline.env["production_bucket"], "BUCKET") == snapshot
+
+
+@pytest.mark.parametrize(
+    "told", [{"crc32c": "AAAAAA=="}, {"crc32c": ""}, {"size": "1"}], ids=["sum", "no sum", "size"]
+)
+def test_a_copy_that_is_another_is_no_success(pipeline, emulator, outcome, snapshot, told):
+    """The service says that what it wrote has other content; so the upload is not
+    over, and the next one goes on."""
+    left = Left(pipeline, emulator, "US")
+
+    def alter(request, answer):
+        if "/rewriteTo/" in request.path and request.path.partition("?")[0].endswith("factor.txt"):
+            answer["resource"] |= told
+
+    with Between(emulator.url, alter=alter) as between:
+        pipeline.env["STORAGE_EMULATOR_HOST"] = between.url
+        done = left.upload(outcome)
+    pipeline.env |= emulator.env
+    text = done.text().replace(left.bucket, "SOURCE")
+    assert text.replace(pipeline.env["production_bucket"], "BUCKET") == snapshot
+    status, _ = emulator.call("GET", f"/storage/v1/b/{pipeline.env['production_bucket']}/o/{MARK}")
+    assert status == 200, "what lies there passes for whole"
+    assert left.upload(outcome).status == 0
 
 
 def test_a_file_that_only_mlflow_reads(pipeline, emulator, outcome):

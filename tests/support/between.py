@@ -1,7 +1,8 @@
 """Stands between a tool and a service: sees what is asked and answered, does
-something of its own first, or loses the answer."""
+something of its own first, or loses the answer, or alters it."""
 
 import http.client
+import json
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,14 +20,16 @@ class Request:
 
 class Between:
     """`meanwhile` is called before a request goes on; what `refuse` gives a status
-    does not; where `lose` says so, once, the answer does not come back."""
+    does not; where `lose` says so, once, the answer does not come back; `alter` may
+    change the JSON of an answer before it does."""
 
     def __init__(
         self, url, meanwhile=lambda request: None, lose=lambda request: False,
-        refuse=lambda request: None,
+        refuse=lambda request: None, alter=None,
     ):
         self.host = url.removeprefix("http://").rstrip("/")
         self.meanwhile, self.refuse, self.lose, self.lost = meanwhile, refuse, lose, False
+        self.alter = alter
         self.requests, self.connections = [], 0
         between = self
 
@@ -71,6 +74,10 @@ class Between:
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
+        if self.alter and answer.getheader("Content-Type", "").startswith("application/json"):
+            told = json.loads(body)
+            self.alter(request, told)
+            body = json.dumps(told).encode()
         request.status, request.sent = answer.status, len(body)
         if not self.lost and self.lose(request):
             self.lost = True
