@@ -2,15 +2,20 @@
 tools that are killed at any moment: in the end everything is there, and nothing
 wrong was ever to be seen.
 
-LINK_ROUNDS=100 makes a thousand rounds of them; a round is told by its seed.
+LINK_ROUNDS=100 makes 1,800 rounds of them; a round is told by its seed.
 """
 
+import collections
+import contextlib
 import hashlib
 import json
 import os
 import random
 import shutil
+import socket
+import socketserver
 import subprocess
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -20,11 +25,12 @@ import pytest
 
 from support.emulator import Emulator
 from support.killing import killed
-from support.link import Link, chance
+from support.link import Fault, Link, chance
 from support.local import LocalModel
 from support.places import base_env, tool
 
 ROUNDS = int(os.environ.get("LINK_ROUNDS", 12))
+ENOUGH = 24  # rounds, for each kind of fault to happen
 ATTEMPTS = 40
 LARGE = (9 << 20) + 12345  # above the limit for one request
 QUANTUM = 256 << 10
@@ -77,6 +83,21 @@ def files(home, service, local):
     return bundled.stdout, content_of(local.directory)
 
 
+@pytest.fixture(scope="module")
+def happened():
+    """Takes what broke in a round. Links that break nothing prove nothing, so in the
+    end every kind of fault that was to be has happened in every set of rounds."""
+    sets = collections.defaultdict(list)
+
+    def take(name, kinds, faults):
+        sets[name, tuple(sorted(set(kinds)))].append({fault.kind for fault in faults})
+
+    yield take
+    for (name, kinds), rounds in sets.items():
+        if len(rounds) >= ENOUGH:
+            assert sorted(set().union(*rounds)) == list(kinds), f"{name}, {len(rounds)} rounds"
+
+
 def content_of(directory):
     return {
         str(path.relative_to(directory)): path.read_bytes()
@@ -120,11 +141,52 @@ def check_cost(content, kills, carried):
     assert carried <= size + REQUESTS + kills * cost, f"{kills} kills"
 
 
-@pytest.mark.parametrize("seed", range(4 * ROUNDS))
-def test_upload_over_a_link_that_breaks(seed, service, home, files):
+@pytest.fixture
+def echo():
+    """Where a service sends back what it got, once it has all."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(self.rfile.read())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("to_service", [True, False], ids=["there", "back"])
+@pytest.mark.parametrize("kind", ["cut", "close", "stall", "flip"])
+def test_what_a_fault_does(echo, kind, to_service):
+    """Else the rounds below would break nothing."""
+    fault, sent = Fault(kind, to_service, after=300_000), random.Random(1).randbytes(1 << 20)
+    begun, got, reset = time.monotonic(), b"", False
+    with Link(echo, draw=lambda: fault) as link:
+        address = urllib.parse.urlsplit(link.url)
+        with socket.create_connection((address.hostname, address.port), timeout=30) as ours:
+            try:
+                ours.sendall(sent)
+                ours.shutdown(socket.SHUT_WR)
+                while piece := ours.recv(1 << 16):
+                    got += piece
+            except OSError:
+                reset = True
+    assert link.faults == [fault]
+    if kind == "flip":
+        assert sum(ours != theirs for ours, theirs in zip(sent, got, strict=True)) == 1
+    elif kind == "stall":
+        assert got == sent and time.monotonic() - begun >= link.stall
+    else:
+        assert len(got) <= 300_000 and sent.startswith(got)
+        assert reset or kind == "close"
+
+
+@pytest.mark.parametrize("seed", range(8 * ROUNDS))
+def test_upload_over_a_link_that_breaks(seed, service, home, files, happened):
     document, content = files
     bucket = service.make_bucket(f"link{seed}-{time.monotonic_ns()}")
-    kinds = ["cut", "close", "flip", "stall"]
+    kinds = ["cut", "close", "stall", "flip", "flip"]  # only content can be flipped
     with Link(service.url, draw=chance(seed, kinds, span=LARGE)) as link:
         env = home | service.env | {"STORAGE_EMULATOR_HOST": link.url}
         for _ in range(ATTEMPTS):
@@ -140,6 +202,7 @@ def test_upload_over_a_link_that_breaks(seed, service, home, files):
     there = in_bucket(service, bucket)
     assert {path: there[path] for path in content} == content
     assert json.loads(stdout)["stages"]["upload"]["objects"]
+    happened("upload", kinds, link.faults)
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
@@ -198,11 +261,11 @@ def check_fetched(stdout, content):
         assert file["sha256"] == hashlib.sha256(content[file["path"]]).hexdigest()
 
 
-@pytest.mark.parametrize("seed", range(ROUNDS))
-def test_fetch_over_a_link_that_breaks(seed, source, home, local, tmp_path):
+@pytest.mark.parametrize("seed", range(2 * ROUNDS))
+def test_fetch_over_a_link_that_breaks(seed, source, home, local, tmp_path, happened):
     uri, url, variable = source
     # Only Cloud Storage says what the content is to be.
-    kinds = ["cut", "close", "stall"] + ["flip"] * (variable == "STORAGE_EMULATOR_HOST")
+    kinds = ["cut", "close", "stall"] + ["flip"] * 2 * (variable == "STORAGE_EMULATOR_HOST")
     with Link(url, draw=chance(seed, kinds, span=LARGE)) as link:
         for _ in range(ATTEMPTS):
             process = fetch(home | {variable: link.url}, uri, tmp_path)
@@ -214,6 +277,7 @@ def test_fetch_over_a_link_that_breaks(seed, source, home, local, tmp_path):
         else:
             pytest.fail(f"it does not get through: {stderr.decode()}")
     check_fetched(stdout, content_of(local.directory))
+    happened(f"fetch from {url}", kinds, link.faults)
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))

@@ -7,8 +7,10 @@ network: in the middle of a request's body, of an answer, of a header.
 import asyncio
 import contextlib
 import random
+import struct
 import threading
 from dataclasses import dataclass
+from socket import SO_LINGER, SOL_SOCKET
 
 PIECE = 64 << 10
 # A flipped bit is to hit content, which has checksums; with TLS, headers have too.
@@ -151,6 +153,9 @@ class Link:
             await asyncio.sleep(self.delay)
             for end in ends:
                 if fault.kind == "cut":
+                    # Without this, who has read all that came ends the stream in order.
+                    socket = end.get_extra_info("socket")
+                    socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
                     end.transport.abort()
                 else:
                     end.close()
