@@ -3,8 +3,9 @@
 cp, google-cloud-storage and, where it is installed, rclone, in one run.
 
 Wall-clock and CPU seconds (medians of ROUNDS, in turns) and peak memory; `x` is
-how many times ours. BYTES and FILES in the environment make it smaller;
-MAJORS=3 leaves out MLflow 2; ONLY=fetch or ONLY=upload does half of it.
+how many times ours. A second fetch or upload that moves content fails. BYTES
+and FILES in the environment make it smaller; MAJORS=3 leaves out MLflow 2;
+ONLY=fetch or ONLY=upload does half of it.
 """
 
 import json
@@ -51,6 +52,21 @@ class Bench:
         place.mkdir()
         return place
 
+    def again(self, name, note, way):
+        """What is there already is not to move again: its document says what did."""
+        document, moved = self.directory / "again.json", []
+
+        def once():
+            done = way(document)
+            stage = json.loads(document.read_text())["stages"][name.rpartition("-")[2]]
+            moved.append(stage["notes"][note])
+            return done
+
+        compare("The same a second time", {name: once})
+        print(f"  {note}: {', '.join(map(str, moved))}", flush=True)
+        if any(moved):
+            raise SystemExit(f"{name} moved content that was there already")
+
 
 class Fetch(Bench):
     def run(self):
@@ -91,7 +107,7 @@ class Fetch(Bench):
             ),
         })
         self.into(fetch, env)
-        compare("The same a second time", {"mlf-fetch": lambda: self.into(fetch, env)})
+        self.again("mlf-fetch", "bytesFetched", lambda to: self.into(fetch, env, to))
         shutil.rmtree(there)
 
     def local(self, what, fill):
@@ -105,9 +121,9 @@ class Fetch(Bench):
         })
         shutil.rmtree(model.parent)
 
-    def into(self, args, env):
+    def into(self, args, env, document=None):
         place = self.fresh()
-        return measure(args, env | {"tmp_dir": str(place)}, place)
+        return measure(args, env | {"tmp_dir": str(place)}, place, stdout=document)
 
 
 class Upload(Bench):
@@ -145,7 +161,7 @@ class Upload(Bench):
         compare(f"Upload of {what}", {name: partial(anew, way) for name, way in ways.items()})
         with self.service(delay) as env:
             self.ours(env, source)
-            compare("The same a second time", {"aip-upload": lambda: self.ours(env, source)})
+            self.again("aip-upload", "bytesSent", lambda to: self.ours(env, source, to))
         shutil.rmtree(source)
 
     @contextmanager
@@ -160,9 +176,9 @@ class Upload(Bench):
         finally:
             emulator.end()
 
-    def ours(self, env, source):
+    def ours(self, env, source, document=None):
         args = [tool("aip-upload"), "--bucket", BUCKET]
-        return measure(args, env, source, stdin=source / "document.json")
+        return measure(args, env, source, stdin=source / "document.json", stdout=document)
 
     def python(self, way, env, directory):
         env = env | {"production_bucket": BUCKET}
