@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import socket
 import socketserver
 import subprocess
@@ -233,13 +232,7 @@ def source(request, local, mlflow_server, service):
                 pass
         return "gs://models/large", service.url, "STORAGE_EMULATOR_HOST"
     server = mlflow_server(int(request.param[-1]))
-    url = f"{server.uri}/api/2.0/mlflow/runs/create"
-    body = json.dumps({"experiment_id": "0"}).encode()
-    asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=30) as answer:
-        run = json.load(answer)["run"]["info"]["run_id"]
-    there = server.directory / "artifacts/0" / run / "artifacts/model"
-    shutil.copytree(local.directory, there)
+    run = server.run_with(local.directory)
     return f"runs:/{run}/model", server.uri, "MLFLOW_TRACKING_URI"
 
 
