@@ -53,11 +53,11 @@ class MlflowServer:
         assert done.returncode == 0, done.stderr.decode()[-4000:]
         return json.loads(done.stdout)
 
-    def call(self, route, **body):
+    def call(self, route, version="2.0", **body):
         """A request of no client at all."""
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(
-            f"{self.uri}/api/2.0/mlflow/{route}", json.dumps(body).encode(), headers
+            f"{self.uri}/api/{version}/mlflow/{route}", json.dumps(body).encode(), headers
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
