@@ -66,4 +66,5 @@ class Emulator:
         return [entry for entry in entries if method in (None, entry["method"])]
 
     def end(self):
-        return self.process.end()
+        # What a test of many files left is removed one by one.
+        return self.process.end(timeout=90)
