@@ -78,14 +78,17 @@ def bucket(emulator, unique):
 
 
 @pytest.fixture(scope="session")
-def mlflow_server(session_dir, env):
-    """Servers by (major, proxied), each started once, when first asked for."""
+def mlflow_server(session_dir, env, emulator):
+    """Servers by (major, proxied), each started once, when first asked for. They
+    have a login for the emulator's buckets."""
     servers = {}
 
     def get(major, proxied=True):
         if (major, proxied) not in servers:
             directory = session_dir / f"mlflow{major}-{'proxied' if proxied else 'direct'}"
-            servers[major, proxied] = MlflowServer(major, directory, env, proxied=proxied)
+            servers[major, proxied] = MlflowServer(
+                major, directory, env | emulator.env, proxied=proxied
+            )
         return servers[major, proxied]
 
     yield get

@@ -226,10 +226,7 @@ def source(request, local, mlflow_server, service):
     if request.param == "Cloud Storage":
         service.make_bucket("models")
         for path, data in content_of(local.directory).items():
-            name = urllib.parse.quote(f"large/{path}", safe="")
-            url = f"{service.url}/upload/storage/v1/b/models/o?uploadType=media&name={name}"
-            with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30):
-                pass
+            service.put("models", f"large/{path}", data)
         return "gs://models/large", service.url, "STORAGE_EMULATOR_HOST"
     server = mlflow_server(int(request.param[-1]))
     run = server.run_with(local.directory)

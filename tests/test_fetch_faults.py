@@ -6,8 +6,6 @@ import itertools
 import os
 import random
 import shutil
-import urllib.parse
-import urllib.request
 
 import pytest
 
@@ -54,10 +52,7 @@ class Bucket:
     def put(self):
         self.name = f"case-{next(self.count)}"
         for path in self.model.iterdir():
-            name = urllib.parse.quote(f"{self.name}/{path.name}", safe="")
-            url = f"{self.emulator.url}/upload/storage/v1/b/models/o?uploadType=media&name={name}"
-            asked = urllib.request.Request(url, path.read_bytes(), method="POST")
-            urllib.request.urlopen(asked, timeout=30).close()
+            self.emulator.put("models", f"{self.name}/{path.name}", path.read_bytes())
 
     def meet(self, instructions, **env):
         """How a fetch into nothing ends where these are armed; all of them struck."""

@@ -1,8 +1,6 @@
 """A model in a bucket stays there, where nobody needs its bytes here."""
 
 import json
-import urllib.parse
-import urllib.request
 
 import pytest
 
@@ -49,17 +47,8 @@ signature:
 def model(emulator, unique):
     bucket = emulator.make_bucket(f"{unique}-models".replace("_", "-"))
     for path, content in FILES.items():
-        put(emulator, bucket, path, content)
+        emulator.put(bucket, f"iris/model/{path}", content)
     return f"gs://{bucket}/iris/model"
-
-
-def put(emulator, bucket, path, content):
-    name = urllib.parse.quote(f"iris/model/{path}", safe="")
-    request = urllib.request.Request(
-        f"{emulator.url}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={name}",
-        content, method="POST",
-    )
-    urllib.request.urlopen(request, timeout=60).close()
 
 
 @pytest.fixture
@@ -171,7 +160,7 @@ def test_a_vertex_version_is_made_of_a_copy(vertex, stages, emulator, model):
 
 def test_a_prebuilt_container_gets_a_copy_under_its_name(vertex, emulator, model):
     bucket = model.split("/")[2]
-    put(emulator, bucket, "MLmodel", XGBOOST)
+    emulator.put(bucket, "iris/model/MLmodel", XGBOOST)
     seen = len(emulator.requests("GET"))
     document = vertex(("mlf-fetch", model), ("aip-bundle", "--prebuilt"), ("aip-upload",))
     assert media(emulator, seen) == SMALL
@@ -184,7 +173,7 @@ def test_a_prebuilt_container_gets_a_copy_under_its_name(vertex, emulator, model
 
 
 def test_what_a_prebuilt_container_cannot_know(stages, emulator, model):
-    put(emulator, model.split("/")[2], "MLmodel", SKLEARN)
+    emulator.put(model.split("/")[2], "iris/model/MLmodel", SKLEARN)
     document = json.loads(stages("mlf-fetch", model).stdout)
     done = stages("aip-bundle", "--target", "vertex", "--prebuilt", document=document)
     assert (done.status, done.stdout) == (3, "")

@@ -1,10 +1,11 @@
 """A root in Cloud Storage that the tracking server can read and this machine cannot."""
 
+from pathlib import Path
+
 import pytest
 
 from support.artifacts import MLMODEL
 from support.fetched import fetched
-from support.mlflow_server import MlflowServer
 from support.named_models import digests
 
 
@@ -18,17 +19,23 @@ def model(tmp_path_factory):
     return directory
 
 
-@pytest.fixture(scope="module")
-def stored(session_dir, env, emulator, model):
-    """A server that has a login for the bucket; the model's URIs there."""
-    root = f"gs://{emulator.make_bucket('only-the-servers')}/mlflow"
-    server = MlflowServer(3, session_dir / "gs-fallback", env | emulator.env, proxied=False, root=root)
-    try:
-        said = server.run("logged_directory.py", model, env=emulator.env)
-        yield server, [f"runs:/{said['run']}/model", f"models:/{said['model']}",
-                       f"models:/{said['version']}"]
-    finally:
-        server.end()
+@pytest.fixture(scope="module", params=[2, 3])
+def stored(request, mlflow_server, emulator, model):
+    """A server that has a login for the bucket, and the model's URIs there."""
+    server, bucket = mlflow_server(request.param), emulator.make_bucket("only-the-servers")
+    root = f"gs://{bucket}/mlflow{request.param}"
+    made = server.call("experiments/create", name=root, artifact_location=root)
+    run = server.call("runs/create", experiment_id=made["experiment_id"])["run"]["info"]
+    places = {f"runs:/{run['run_id']}/model": f"{run['artifact_uri']}/model"}
+    if request.param == 3:
+        made = server.call("logged-models", experiment_id=made["experiment_id"], name="model")
+        made = made["model"]["info"]
+        places[f"models:/{made['model_id']}"] = made["artifact_uri"]
+    for place in places.values():
+        for path in filter(Path.is_file, model.rglob("*")):
+            name = f"{place}/{path.relative_to(model)}".removeprefix(f"gs://{bucket}/")
+            emulator.put(bucket, name, path.read_bytes())
+    return server, list(places)
 
 
 @pytest.fixture
@@ -50,7 +57,7 @@ def test_the_server_reads_it(how, stored, fetch, faulty, model):
         record, files = fetched(done)
         assert files == digests(model)
         assert record["notes"]["readFrom"] == "the tracking server"
-        assert record["artifactUri"].startswith("gs://only-the-servers/mlflow/")
+        assert record["artifactUri"].startswith("gs://only-the-servers/mlflow")
         assert "cannot be read from here; the tracking server reads it" in done.stderr
     assert service.seen, "Cloud Storage comes first"
 
@@ -65,8 +72,7 @@ def test_who_can_read_it_does(stored, fetch, emulator, model):
 
 
 def test_a_bucket_without_a_run_has_no_server(fetch, faulty):
-    service = faulty(403)
-    done = fetch("gs://only-the-servers/mlflow", {"STORAGE_EMULATOR_HOST": service.url})
+    done = fetch("gs://only-the-servers/mlflow", {"STORAGE_EMULATOR_HOST": faulty(403).url})
     assert (done.status, done.stdout) == (4, "")
     assert "mlf-fetch: error: cannot list 'gs://only-the-servers/mlflow/'" in done.stderr
     assert ": 403 PERMISSION_DENIED: The caller does not have permission" in done.stderr

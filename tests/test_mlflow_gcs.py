@@ -12,7 +12,7 @@ from test_pipeline import equal
 
 @pytest.fixture(scope="module")
 def stored(mlflow_server, emulator):
-    """A model of MLflow 3 in a bucket; the server itself cannot reach it."""
+    """A model of MLflow 3 in a bucket."""
     emulator.make_bucket("mlflow")
     env = emulator.env | {"EXPERIMENT_ROOT": "gs://mlflow/experiment"}
     server = mlflow_server(3)

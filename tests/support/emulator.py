@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import urllib.parse
 import urllib.request
 
 from .places import tool
@@ -58,6 +59,13 @@ class Emulator:
         status, body = self.call("POST", "/storage/v1/b?project=emulator", {"name": name})
         assert status in (200, 409), body
         return name
+
+    def put(self, bucket, name, content):
+        """An object that no client of ours has sent."""
+        name = urllib.parse.quote(name, safe="")
+        url = f"{self.url}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={name}"
+        request = urllib.request.Request(url, content, method="POST")
+        urllib.request.urlopen(request, timeout=60).close()
 
     def requests(self, method=None):
         """What was asked so far."""
