@@ -127,7 +127,13 @@ impl Prune<'_> {
         let mut used = self.services.used(&self.bucket)?;
         let (mut unused, mut kept, mut removed) = (Vec::new(), Vec::new(), 0);
         for folder in &folders {
-            if let Some(reason) = self.reason_to_keep(folder, &used) {
+            let mut reason = self.reason_to_keep(folder, &used);
+            if delete && reason.is_none() && asked.elapsed() > FRESH {
+                asked = Instant::now();
+                used = self.services.used(&self.bucket)?;
+                reason = self.reason_to_keep(folder, &used);
+            }
+            if let Some(reason) = reason {
                 kept.push(json!({"uri": self.uri(folder), "reason": reason}));
                 continue;
             }
@@ -136,17 +142,9 @@ impl Prune<'_> {
                 "objects": folder.objects.len(),
                 "bytes": folder.size(),
             }));
-            if !delete {
-                continue;
+            if delete {
+                removed += self.remove(&folder.objects)?;
             }
-            if asked.elapsed() > FRESH {
-                asked = Instant::now();
-                used = self.services.used(&self.bucket)?;
-                if self.reason_to_keep(folder, &used).is_some() {
-                    continue;
-                }
-            }
-            removed += self.remove(&folder.objects)?;
         }
         self.say(&unused, delete, removed);
         Ok(Output::Json(json!({
