@@ -29,9 +29,9 @@ def server():
 def watched(server, env, tmp_path):
     """Fetches with a terminal as stderr; what it showed is stderr."""
 
-    def fetch(*args):
+    def fetch(*args, columns=120):
         keeper, terminal = pty.openpty()
-        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 120, 0, 0))
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
         process = subprocess.Popen(
             [tool("mlf-fetch"), server.run_id, "--no-cache", "--output", "out", *args],
             env=env | {"MLFLOW_TRACKING_URI": server.url, "TERM": "xterm"}, cwd=tmp_path,
@@ -66,9 +66,17 @@ def test_who_watches_sees_a_bar(watched, piped, server):
     done = watched()
     assert set(fetched(done)[1]) == set(server.files)
     bar, _, rest = done.stderr.rpartition("\x1b[2K")
-    assert re.search(rf"mlf-fetch: fetching runs:/{server.run_id}/model \(\d/3 files\) [█░]+ ", bar)
+    assert re.search(rf"mlf-fetch: fetching runs:/{server.run_id}/model +\(\d/3 files\) [█░]+ ", bar)
     # In the end it is cleared, and what is left is what others are told.
     assert rest.replace("\r\n", "\n") == piped.stderr
+
+
+def test_a_bar_fits_a_narrow_terminal(watched):
+    done = watched(columns=80)
+    fetched(done)
+    lines = [re.sub(r"\x1b\[\w+|\r", "", line) for line in done.stderr.split("\x1b[2K")]
+    bars = [line.rstrip() for line in lines if "/3 files)" in line]
+    assert bars and all(len(line) <= 80 and re.search("[█░]", line) for line in bars), bars
 
 
 @pytest.mark.parametrize("args", [["--quiet"], ["--log-format", "json"]], ids=" ".join)

@@ -63,7 +63,7 @@ def test_who_watches_sees_a_bar(bundled, env):
     stdout, shown = watched(bundled, env, "--limit-rate", "1M")
     place, sent = said(stdout)
     *drawn, last = shown.split("\r\x1b[2K")
-    assert any(f"to {place} (" in line and f"/{FILES} files) █" in line for line in drawn), drawn
+    assert any(f"to {place} " in line and f"/{FILES} files) █" in line for line in drawn), drawn
     summary = f"aip-upload: {FILES} of {FILES} objects sent ({sent} bytes) to '{place}'\r\n"
     assert last == summary, "the bar is gone"
 

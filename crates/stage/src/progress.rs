@@ -36,7 +36,8 @@ impl Progress {
     /// A bar of so many bytes.
     pub(crate) fn bar(logger: &Logger, label: String, total: u64) -> Self {
         let bar = logger.bars.add(ProgressBar::new(total));
-        let template = "{prefix}: {msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        // On a narrow terminal it is the label that is cut short.
+        let template = "{wide_msg} {prefix}{bar:16} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
         style(&bar, template, logger);
         bar.set_message(label.clone());
         Self::new(Form::Bar(bar), label, total)
@@ -45,7 +46,7 @@ impl Progress {
     /// Work of unknown length: what it is, and for how long.
     pub(crate) fn waiting(logger: &Logger, label: String) -> Self {
         let bar = logger.bars.add(ProgressBar::new_spinner());
-        style(&bar, "{prefix}: {spinner} {msg} {elapsed}", logger);
+        style(&bar, "{spinner} {msg} {elapsed}", logger);
         bar.set_message(label.clone());
         bar.enable_steady_tick(Duration::from_millis(120));
         Self::new(Form::Bar(bar), label, 0)
@@ -109,7 +110,7 @@ impl Progress {
     fn file_label(&self) {
         if let (Form::Bar(bar), 2..) = (&self.form, self.files.total) {
             let done = self.files.done.load(Ordering::Relaxed);
-            bar.set_message(format!("{} ({done}/{} files)", self.label, self.files.total));
+            bar.set_prefix(format!("({done}/{} files) ", self.files.total));
         }
     }
 
@@ -136,10 +137,9 @@ impl Count {
 }
 
 fn style(bar: &ProgressBar, template: &str, logger: &Logger) {
-    if let Ok(style) = ProgressStyle::with_template(template) {
+    if let Ok(style) = ProgressStyle::with_template(&format!("{}: {template}", logger.tool())) {
         bar.set_style(style);
     }
-    bar.set_prefix(logger.tool().to_owned());
 }
 
 fn millis(duration: Duration) -> u64 {
