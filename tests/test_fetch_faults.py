@@ -124,6 +124,12 @@ def test_what_does_not_pass_is_gone_on_with(bucket):
 
 
 @pytest.mark.parametrize("where", WHERE)
+def test_what_does_not_pass_is_tried_five_times_more(bucket, where):
+    done = bucket.meet(WHERE[where](*["return-503"] * 6))
+    assert (done.status, done.stdout) == (5, "")
+
+
+@pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("fault", REFUSALS)
 def test_what_is_refused(bucket, where, fault):
     """It is not tried again, and leaves nothing that stands in the way."""
@@ -139,7 +145,7 @@ def test_what_is_refused(bucket, where, fault):
     ("where", "said"),
     [
         ("list", "the answer is not JSON"),
-        ("MLmodel", ""),
+        ("MLmodel", "'MLmodel' came with crc32c "),
         ("large.bin", "'large.bin' came with crc32c "),
         ("MLmodel at last", "'MLmodel' came with crc32c "),
     ],

@@ -87,7 +87,16 @@ def test_files_that_only_the_server_sees(server, env, tmp_path):
 def test_what_a_server_cannot_send(name, server, fetch, tmp_path):
     run = server.run_with(write(tmp_path / "model", [name]))
     done = fetch(f"runs:/{run}/model", "--tracking-uri", server.uri)
-    # MLflow 2 says of some that it failed itself.
-    assert done.status in (4, 5) and done.stdout == ""
+    assert (done.status, done.stdout) == (4, ""), done.stderr
     assert f"mlf-fetch: error: cannot download 'odd é+&/{name}.txt'" in done.stderr
     assert "MLflow's servers cannot serve names with '#' or '%'" in done.stderr
+    assert "run it again" not in done.stderr
+
+
+def test_another_file_is_not_taken_for_it(server, fetch, tmp_path):
+    """What a name would be decoded to is there too, and as large."""
+    model = write(tmp_path / "model", ["percent%41", "percentA"])
+    (model / "odd é+&/percentA.txt").write_text("in percent%42")
+    run = server.run_with(model)
+    done = fetch(f"runs:/{run}/model", "--tracking-uri", server.uri)
+    assert (done.status, done.stdout) == (4, ""), done.text()

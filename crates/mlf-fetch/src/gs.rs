@@ -8,9 +8,12 @@ use gcp::Credentials;
 use gcp::storage::{ObjectMeta, Storage};
 use mlflow::Error;
 use mlflow::source::{Entry, Opened, Resume, Source};
+use transport::Transient as _;
 
 pub(crate) struct Gs {
     storage: Storage,
+    /// Who reads content takes it up again, so it is asked for once.
+    content: Storage,
     bucket: String,
     /// Ends in a slash, unless the model is the whole bucket.
     prefix: String,
@@ -19,8 +22,10 @@ pub(crate) struct Gs {
 impl Gs {
     pub(crate) fn new(access_token_file: Option<PathBuf>, bucket: &str, prefix: &str) -> Self {
         let credentials = Arc::new(Credentials::new(access_token_file));
+        let storage = || Storage::new(gcp::storage_endpoint(), credentials.clone());
         Self {
-            storage: Storage::new(gcp::storage_endpoint(), credentials),
+            storage: storage(),
+            content: storage().asking_once(),
             bucket: bucket.into(),
             prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
         }
@@ -65,7 +70,7 @@ impl Source for Gs {
         };
         let offset = resume.map_or(0, |resume| resume.offset);
         let content = self
-            .storage
+            .content
             .open(&self.bucket, &object, offset)
             .map_err(|error| failed(format!("cannot download '{}'", entry.path), error))?;
         Ok(Opened { content: Box::new(content), offset, validator: entry.revision.clone() })
@@ -73,5 +78,6 @@ impl Source for Gs {
 }
 
 fn failed(what: String, source: gcp::Error) -> Error {
-    Error::Source { what, kind: source.kind(), hint: source.hint(), source: Box::new(source) }
+    let (kind, hint, retry_after) = (source.kind(), source.hint(), source.retry_after());
+    Error::Source { what, kind, hint, retry_after, source: Box::new(source) }
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use deployment::{Deployment, Fetch};
 use mlflow::{Error, MAX_MLMODEL_BYTES, MlModel, ModelUri, Resolved, Store, resolve};
 use stage::{Failure, Output, Process, settings};
-use transport::retry;
+use transport::{Digest, retry};
 
 use crate::bring::bring;
 use crate::origin::Origin;
@@ -83,6 +83,7 @@ fn read_mlmodel(resolved: &Resolved, origin: &Origin) -> Result<Vec<u8>, Failure
     if bytes.len() as u64 > MAX_MLMODEL_BYTES {
         return Err(Failure::failed("MLmodel is larger than 4 MiB"));
     }
+    entry.check(&Digest::of_bytes(&bytes))?;
     Ok(bytes)
 }
 

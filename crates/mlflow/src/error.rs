@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use deployment::{Explain, Kind, is_full};
 use thiserror::Error;
@@ -52,6 +53,8 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
         kind: Kind,
         hint: Option<String>,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
     },
 }
 
@@ -70,13 +73,6 @@ impl Error {
 
     pub(crate) fn file(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::File { action, path: path.to_owned(), source }
-    }
-
-    pub(crate) fn hinted(mut self, text: impl Into<String>) -> Self {
-        if let Self::Http { hint, .. } = &mut self {
-            *hint = Some(text.into());
-        }
-        self
     }
 
     /// Whether another run may come further: what broke may work by then, and
@@ -143,9 +139,10 @@ impl Transient for Error {
         self.kind() == Kind::Unavailable
     }
 
-    fn retry_after(&self) -> Option<std::time::Duration> {
+    fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Http { source, .. } => source.retry_after(),
+            Self::Source { retry_after, .. } => *retry_after,
             _ => None,
         }
     }

@@ -178,13 +178,7 @@ impl<'a> Transfer<'a> {
         if self.entry.size.is_some_and(|size| size != digest.size) {
             return Err(self.wrong_size(&digest.size.to_string()));
         }
-        match &self.entry.crc32c {
-            Some(listed) if *listed != digest.crc32c => Err(Error::broken(format!(
-                "'{}' came with crc32c {}, and {listed} is listed",
-                self.entry.path, digest.crc32c
-            ))),
-            _ => Ok(()),
-        }
+        self.entry.check(digest)
     }
 
     fn wrong_size(&self, got: &str) -> Error {

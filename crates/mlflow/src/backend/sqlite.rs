@@ -277,6 +277,7 @@ fn failed(path: &Path, error: &rusqlite::Error) -> Error {
         what: format!("cannot read the database '{}'", path.display()),
         kind: deployment::Kind::Failed,
         hint: Some(hint),
+        retry_after: None,
         // Its own source says the same in other words.
         source: error.to_string().into(),
     }

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use deployment::names::is_inner_path;
-use transport::Policy;
+use transport::{Digest, Policy};
 
 use crate::error::Error;
 
@@ -55,6 +55,19 @@ pub struct Entry {
     pub crc32c: Option<String>,
     /// Changes whenever the content does, where the store has such a thing.
     pub revision: Option<String>,
+}
+
+impl Entry {
+    /// Whether what came is what is listed, as far as the store knows.
+    pub fn check(&self, came: &Digest) -> Result<(), Error> {
+        match &self.crc32c {
+            Some(listed) if *listed != came.crc32c => Err(Error::broken(format!(
+                "'{}' came with crc32c {}, and {listed} is listed",
+                self.path, came.crc32c
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Where an attempt ended, and what the store called the content then.

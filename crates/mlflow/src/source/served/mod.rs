@@ -142,6 +142,7 @@ impl Source for Served<'_> {
     }
 
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {
+        refuse_unservable(&entry.path)?;
         let mut failure = None;
         for (route, why) in self.routes(entry) {
             let mut opened = self.open_by(route, entry, resume);
@@ -167,7 +168,7 @@ impl Source for Served<'_> {
                 {
                     // Unavailable may mean just now.
                     if error.status() != Some(503) && self.missing.add(route) {
-                        log::debug!("the server has no route {route:?}: {error}");
+                        self.say_missing(route, &error);
                     }
                     failure.get_or_insert(error);
                 }
@@ -243,15 +244,29 @@ impl Served<'_> {
         Ok(found)
     }
 
-    fn refused(&self, entry: &Entry, error: HttpError) -> Error {
-        let refused = error.status().is_some_and(|status| matches!(status, 400 | 404 | 500));
-        let error = self.client.explain(format!("cannot download '{}'", entry.path), error);
-        if refused && entry.path.contains(['#', '%']) {
-            return error.hinted(
-                "MLflow's servers cannot serve names with '#' or '%'; \
-                 copy the directory from the store and give that",
-            );
+    /// Who could have the store's speed hears why not; other routes are the server's
+    /// own affair.
+    fn say_missing(&self, route: Route, error: &HttpError) {
+        if route == Route::Presigned && error.status().is_none() {
+            log::info!("the store is out of reach, so the server sends the files: {error}");
+        } else {
+            log::debug!("the server has no {}: {error}", self.name(route));
         }
-        error
     }
+
+    fn refused(&self, entry: &Entry, error: HttpError) -> Error {
+        self.client.explain(format!("cannot download '{}'", entry.path), error)
+    }
+}
+
+/// MLflow's servers decode names once too often, and might send another file; what
+/// follows a `#` they do not hear.
+fn refuse_unservable(path: &str) -> Result<(), Error> {
+    let is_code = |three: &[u8]| three[0] == b'%' && three[1..].iter().all(u8::is_ascii_hexdigit);
+    if !path.contains('#') && !path.as_bytes().windows(3).any(is_code) {
+        return Ok(());
+    }
+    let hint = "MLflow's servers cannot serve names with '#' or '%' and two hexadecimal digits; \
+                copy the directory from the store and give that";
+    Err(Error::Missing { message: format!("cannot download '{path}'"), hint: Some(hint.into()) })
 }
