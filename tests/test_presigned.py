@@ -17,6 +17,7 @@ from support.named_models import digests
 from support.places import tool
 
 LARGE = 20 << 20
+VAST, PART = (32 << 20) + 3, 2 << 20
 # What may be on its way in the link and the kernel when a connection ends.
 QUANTUM = 8 << 20
 LOGIN = {"MLFLOW_TRACKING_USERNAME": "ana", "MLFLOW_TRACKING_PASSWORD": "pass-w0rd"}
@@ -112,6 +113,21 @@ def test_a_link_that_breaks_is_gone_on_from_by_ranges(stored, begin, s3, model, 
         places = [int(it.headers["range"][len("bytes=") : -1]) for it in asked[1:]]
         assert 0 < places[0] < places[1]
         assert link.carried[0] - carried < LARGE + QUANTUM
+
+
+def test_a_vast_file_comes_in_parts(stored, begin, s3, tmp_path):
+    vast = tmp_path / "vast"
+    vast.mkdir()
+    (vast / "MLmodel").write_bytes(MLMODEL)
+    (vast / "weights.bin").write_bytes(random.Random(4).randbytes(VAST))
+    run = stored[0].run("logged_directory.py", vast)["run"]
+    seen = len(s3.seen)
+    whole(begin(f"runs:/{run}/model", "--no-cache"), vast, tmp_path)
+    asked = ours(s3.seen[seen:])
+    assert {it.status for it in asked} == {206}
+    ranges = sorted(it.headers["range"] for it in asked)
+    ends = [(start, min(start + PART, VAST) - 1) for start in range(0, VAST, PART)]
+    assert ranges == sorted(f"bytes={start}-{end}" for start, end in ends)
 
 
 def test_who_was_killed_goes_on(stored, begin, s3, model, tmp_path):

@@ -1,5 +1,6 @@
 //! Cloud Storage as a source of files.
 
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,13 +8,14 @@ use deployment::Explain;
 use gcp::Credentials;
 use gcp::storage::{ObjectMeta, Storage};
 use mlflow::Error;
+use mlflow::source::ahead::{Ahead, PART, Turn};
 use mlflow::source::{Entry, Opened, Resume, Source};
 use transport::Transient as _;
 
 pub(crate) struct Gs {
     storage: Storage,
     /// Who reads content takes it up again, so it is asked for once.
-    content: Storage,
+    content: Arc<Storage>,
     bucket: String,
     /// Ends in a slash, unless the model is the whole bucket.
     prefix: String,
@@ -25,7 +27,7 @@ impl Gs {
         let storage = || Storage::new(gcp::storage_endpoint(), credentials.clone());
         Self {
             storage: storage(),
-            content: storage().asking_once(),
+            content: Arc::new(storage().asking_once()),
             bucket: bucket.into(),
             prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
         }
@@ -69,11 +71,23 @@ impl Source for Gs {
             created: None,
         };
         let offset = resume.map_or(0, |resume| resume.offset);
-        let content = self
-            .content
-            .open(&self.bucket, &object, offset)
-            .map_err(|error| failed(format!("cannot download '{}'", entry.path), error))?;
-        Ok(Opened { content: Box::new(content), offset, validator: entry.revision.clone() })
+        let content = self.content(object, offset);
+        let content =
+            content.map_err(|error| failed(format!("cannot download '{}'", entry.path), error))?;
+        Ok(Opened { content, offset, validator: entry.revision.clone() })
+    }
+}
+
+impl Gs {
+    /// A large object comes over several connections.
+    fn content(&self, object: ObjectMeta, offset: u64) -> Result<Box<dyn Read + Send>, gcp::Error> {
+        let (storage, bucket, end) = (self.content.clone(), self.bucket.clone(), object.size);
+        let Some(turn) = Turn::take(end.saturating_sub(offset)) else {
+            return storage.open(&bucket, &object, offset..);
+        };
+        let first = storage.open(&bucket, &object, offset..offset + PART)?;
+        let part = move |part| storage.open(&bucket, &object, part).map_err(io::Error::other);
+        Ok(Box::new(Ahead::new(turn, offset..end, first, part)))
     }
 }
 

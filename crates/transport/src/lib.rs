@@ -19,5 +19,5 @@ pub use checksum::{Crc32c, Digest, Hashed, Hasher, crc32c_base64};
 pub use error::{HttpError, MAX_ERROR_BODY};
 pub use host::{is_link_local, is_loopback, may_carry_credentials, redact, without_secrets};
 pub use parallel::for_each;
-pub use rate::{NoRate, Paced, Rate, bytes_of, limit_rate, pace};
+pub use rate::{NoRate, Paced, Rate, bytes_of, is_rate_limited, limit_rate, pace};
 pub use retry::{Policy, Stop, Transient, retry, retry_moving};

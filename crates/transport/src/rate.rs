@@ -59,6 +59,10 @@ pub fn limit_rate(rate: Rate) {
     BUCKET.get_or_init(|| Bucket::new(rate));
 }
 
+pub fn is_rate_limited() -> bool {
+    BUCKET.get().is_some()
+}
+
 /// Waits until this many bytes more may move; at once where nothing is limited.
 pub fn pace(bytes: usize) {
     if let Some(bucket) = BUCKET.get() {

@@ -37,8 +37,8 @@ impl<'a> Content<'a> {
         let open = match &mut self.open {
             Some(open) => open,
             closed => {
-                let content = self.storage.open(self.bucket, self.object, self.read);
-                closed.insert(Box::new(content.map_err(io::Error::other)?))
+                let content = self.storage.open(self.bucket, self.object, self.read..);
+                closed.insert(content.map_err(io::Error::other)?)
             }
         };
         open.read(buffer)

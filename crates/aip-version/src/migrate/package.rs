@@ -93,7 +93,7 @@ fn read(
 ) -> Result<BTreeMap<String, String>, Failure> {
     let unreadable =
         |error: &std::io::Error| Failure::input("it is no source distribution").cause(error);
-    let content = storage.open(bucket, object, 0)?;
+    let content = storage.open(bucket, object, ..)?;
     let mut archive = tar::Archive::new(GzDecoder::new(content).take(MAX_BYTES));
     let mut files = BTreeMap::new();
     for entry in archive.entries().map_err(|error| unreadable(&error))? {

@@ -1,6 +1,8 @@
 //! Servers that lack a route, and servers that have a better one.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 
@@ -84,13 +86,13 @@ fn store() -> Server {
     })
 }
 
-fn offering(root: &'static str, url: String) -> (Server, &'static AtomicUsize) {
+fn offering(root: &'static str, url: String, size: usize) -> (Server, &'static AtomicUsize) {
     let asked: &'static AtomicUsize = Box::leak(Box::default());
-    let server = server(root, LARGE, move |request| {
+    let server = server(root, size, move |request| {
         let made = |name: &str| {
             asked.fetch_add(1, Ordering::SeqCst);
             let url = format!("{url}/x?signature={}", asked.load(Ordering::SeqCst));
-            Reply::Json(200, json!({(name): url, "headers": {"X-Want": "yes"}, "file_size": LARGE}))
+            Reply::Json(200, json!({(name): url, "headers": {"X-Want": "yes"}, "file_size": size}))
         };
         match request.target.as_str() {
             // Of its own store; it makes URLs for others all the same.
@@ -111,7 +113,7 @@ fn offering(root: &'static str, url: String) -> (Server, &'static AtomicUsize) {
 fn large_files_come_from_the_store_itself_where_the_server_makes_urls() {
     for root in ["mlflow-artifacts:/1/r/artifacts", "s3://b/1"] {
         let store = store();
-        let (server, asked) = offering(root, store.url.clone());
+        let (server, asked) = offering(root, store.url.clone(), LARGE);
         let login = [("MLFLOW_TRACKING_TOKEN", "s3cret")];
         let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
         let outcome = fetch_in(directory, &server.url, &[RUN, "-vv"], &login);
@@ -126,7 +128,7 @@ fn large_files_come_from_the_store_itself_where_the_server_makes_urls() {
 
 #[test]
 fn a_store_out_of_reach_leaves_it_to_the_server() {
-    let (server, asked) = offering("s3://b/1", "http://127.0.0.1:1".into());
+    let (server, asked) = offering("s3://b/1", "http://127.0.0.1:1".into(), LARGE);
     fetch(&server, &[RUN]).fetch();
     assert_eq!(asked.load(Ordering::SeqCst), 2, "and after a second try, no more");
 }
@@ -140,7 +142,69 @@ fn one_broken_connection_is_no_reason_to_leave_the_store() {
         }
         Reply::Raw(whole(200, "", &vec![b'x'; LARGE]))
     });
-    let (server, asked) = offering("s3://b/1", store.url.clone());
+    let (server, asked) = offering("s3://b/1", store.url.clone(), LARGE);
     fetch(&server, &[RUN]).fetch();
     assert_eq!((asked.load(Ordering::SeqCst), store.requests().len()), (2, 2));
+}
+
+const VAST: usize = (40 << 20) + 3;
+
+/// Every byte tells where it is, and in which version.
+fn vast(range: std::ops::Range<usize>, version: usize) -> Vec<u8> {
+    range.map(|at| u8::try_from((at / 4096 + at + version) % 251).unwrap()).collect()
+}
+
+/// A store with a vast file, in the version that is `now` where a range begins.
+fn vast_store(now: impl Fn(usize) -> usize + Send + Sync + 'static) -> Server {
+    Server::start(move |request| {
+        let range = request.headers.get("range").map(|range| &range[6..]);
+        let (first, last) = range.map_or(("0", ""), |range| range.split_once('-').unwrap());
+        let first: usize = first.parse().unwrap();
+        let end = last.parse().map_or(VAST, |last: usize| last + 1);
+        let version = now(first);
+        let status = if range.is_some() { 206 } else { 200 };
+        let mut bytes = format!(
+            "HTTP/1.1 {status} X\r\nETag: \"{version}\"\r\nContent-Length: {}\r\n\
+             Content-Range: bytes {first}-{}/{VAST}\r\nConnection: close\r\n\r\n",
+            end - first,
+            end - 1
+        )
+        .into_bytes();
+        bytes.extend(vast(first..end, version));
+        Reply::Raw(bytes)
+    })
+}
+
+#[track_caller]
+fn came(store: &Server, version: usize) {
+    let (server, _) = offering("s3://b/1", store.url.clone(), VAST);
+    let outcome = fetch(&server, &[RUN, "--no-cache"]);
+    let directory = outcome.fetch()["directory"].as_str().unwrap().to_owned();
+    assert!(std::fs::read(Path::new(&directory).join("x")).unwrap() == vast(0..VAST, version));
+}
+
+#[test]
+fn a_vast_file_comes_over_several_connections() {
+    // Of what lies ahead nothing is answered before eight have asked.
+    let all = Barrier::new(8);
+    let store = vast_store(move |first| {
+        if (1..=16 << 20).contains(&first) {
+            all.wait();
+        }
+        1
+    });
+    came(&store, 1);
+    let ranges = store.requests();
+    assert!(ranges.iter().all(|request| request.headers.contains_key("range")));
+    assert_eq!(ranges.len(), 21);
+}
+
+#[test]
+fn a_vast_file_that_changes_is_never_mixed() {
+    let changed = AtomicBool::new(false);
+    let store = vast_store(move |first| {
+        let is_changed = changed.fetch_or(first == 10 << 20, Ordering::SeqCst);
+        if is_changed || first == 10 << 20 { 2 } else { 1 }
+    });
+    came(&store, 2);
 }

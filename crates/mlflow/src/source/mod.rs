@@ -1,5 +1,6 @@
 //! Where files come from: what a download needs of it.
 
+pub mod ahead;
 mod local;
 mod served;
 

@@ -220,6 +220,11 @@ impl Served<'_> {
         entry: &Entry,
         resume: Option<&Resume>,
     ) -> Result<Opened, HttpError> {
+        if route == Route::Presigned
+            && let Some(opened) = self.open_ahead(entry, resume)?
+        {
+            return Ok(opened);
+        }
         let open = |resume: Option<&Resume>| {
             let response = if let Some((client, url)) = self.url(route, entry) {
                 client.open(&url, resume.map(|it| (it.offset, it.validator.as_str())))?

@@ -2,19 +2,23 @@
 //! later, S3 alone): the server would copy each file to its /tmp first.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::json;
 use transport::{HttpError, no_answer, success};
-use ureq::Body;
-use ureq::http::Response;
 use ureq::http::header::RANGE;
+use ureq::http::{Response, StatusCode};
+use ureq::{Agent, Body};
 
 use super::Served;
+use super::answer::{opened, validator_of};
 use crate::client::Software;
 use crate::encode::path_segments;
 use crate::location::{Location, join};
-use crate::source::Entry;
+use crate::source::ahead::{Ahead, PART, Turn};
+use crate::source::{Entry, Opened, Resume};
 
 #[derive(Deserialize)]
 struct Presigned {
@@ -44,24 +48,52 @@ impl Served<'_> {
         })
     }
 
-    /// A URL is good for minutes, and each attempt has one of its own. The store
-    /// is told nothing of who we are at MLflow, and is no part of MLflow's
-    /// promises: who asks for a range looks what came.
+    /// A URL is good for minutes, and each attempt has one of its own.
     pub(super) fn open_presigned(
         &self,
         entry: &Entry,
         range: Option<&str>,
     ) -> Result<Response<Body>, HttpError> {
-        let made = self.presigned(entry)?;
-        let mut request = self.client.stranger(&made.url)?.get(&made.url);
-        for (name, value) in &made.headers {
-            request = request.header(name, value);
+        self.link(entry)?.get(range)
+    }
+
+    /// A large file over several connections, where the store knows ranges and says
+    /// what they are of. Nothing where it is not worth it, or something has changed.
+    pub(super) fn open_ahead(
+        &self,
+        entry: &Entry,
+        resume: Option<&Resume>,
+    ) -> Result<Option<Opened>, HttpError> {
+        let offset = resume.map_or(0, |resume| resume.offset);
+        let end = entry.size.unwrap_or_default();
+        let Some(turn) = Turn::take(end.saturating_sub(offset)) else { return Ok(None) };
+        let link = self.link(entry)?;
+        let response = link.get(Some(&bytes(&(offset..offset + PART))))?;
+        let validator = resume.map(|resume| resume.validator.clone());
+        let Some(validator) = validator.or_else(|| validator_of(&response)) else {
+            return Ok(None);
+        };
+        let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
+        let resume = Resume { offset, validator: validator.clone() };
+        let Some(first) = opened(response, Some(&resume)) else { return Ok(None) };
+        if !is_part {
+            return Ok(Some(first));
         }
-        if let Some(range) = range {
-            request = request.header(RANGE, range);
-        }
-        let answer = request.call().map_err(|error| no_answer("GET", &made.url, error))?;
-        success("GET", &made.url, answer)
+        let part = move |range: Range<u64>| {
+            let response = link.get(Some(&bytes(&range))).map_err(io::Error::other)?;
+            let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
+            let resume = Resume { offset: range.start, validator: validator.clone() };
+            let part = opened(response, Some(&resume)).filter(|_| is_part);
+            part.map(|part| part.content)
+                .ok_or_else(|| io::Error::other("it has changed meanwhile"))
+        };
+        let content = Box::new(Ahead::new(turn, offset..end, first.content, part));
+        Ok(Some(Opened { content, ..first }))
+    }
+
+    fn link(&self, entry: &Entry) -> Result<Link, HttpError> {
+        let Presigned { url, headers } = self.presigned(entry)?;
+        Ok(Link { agent: self.client.stranger(&url)?, url, headers })
     }
 
     fn presigned(&self, entry: &Entry) -> Result<Presigned, HttpError> {
@@ -74,4 +106,30 @@ impl Served<'_> {
         let body = json!({"run_id": id, "path": join(&root, &entry.path)});
         self.client.post("/api/2.0/mlflow/artifacts/presigned-download-url", &body)
     }
+}
+
+/// A file of the store. The store is told nothing of who we are at MLflow, and is no
+/// part of MLflow's promises: who asks for a range looks what came.
+struct Link {
+    agent: Agent,
+    url: String,
+    headers: BTreeMap<String, String>,
+}
+
+impl Link {
+    fn get(&self, range: Option<&str>) -> Result<Response<Body>, HttpError> {
+        let mut request = self.agent.get(&self.url);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        if let Some(range) = range {
+            request = request.header(RANGE, range);
+        }
+        let answer = request.call().map_err(|error| no_answer("GET", &self.url, error))?;
+        success("GET", &self.url, answer)
+    }
+}
+
+fn bytes(range: &Range<u64>) -> String {
+    format!("bytes={}-{}", range.start, range.end - 1)
 }
