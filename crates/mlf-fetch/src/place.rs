@@ -32,7 +32,9 @@ pub(crate) fn identity(spec: &Spec, resolved: &Resolved, mlmodel: &[u8]) -> Iden
     let location = &resolved.location;
     let server =
         spec.tracking_uri.as_deref().filter(|_| !matches!(location, Location::Storage { .. }));
-    Identity::new(format!("{} {location}", server.unwrap_or_default()), mlmodel)
+    // What is kept of one that is not finished is not of the finished one.
+    let state = if resolved.served.unfinished { " (unfinished)" } else { "" };
+    Identity::new(format!("{} {location}{state}", server.unwrap_or_default()), mlmodel)
 }
 
 /// The cache, unless it is not wanted, there is no place for one, the files are

@@ -32,7 +32,7 @@ pub(crate) fn work(process: &Process, args: &Args) -> Result<Output, Failure> {
     }
     let left = leave::what(args, spec, &mut origin, &model)?;
     let store = Store::new(&place::directory(args, spec, &resolved, &origin)?)?;
-    let store = store.of_part(origin.is_part);
+    let store = store.of_part(origin.is_part).of_unfinished(resolved.served.unfinished);
     store.claim()?;
     let mut fetch = describe(&resolved, model, store.directory());
     let left = leave::describe(&resolved, left);

@@ -1,5 +1,7 @@
 //! Logged models of a run: which one is taken, and what is kept of it.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 
 use crate::support::{MLMODEL, Outcome, RUN, Reply, Server, fetch_in, file, whole};
@@ -21,6 +23,14 @@ fn mlflow(models: Vec<Value>) -> Server {
 
 /// The same where the run says this of its outputs.
 fn listing(outputs: Option<Value>, models: Vec<Value>) -> Server {
+    changing(outputs, move || models.clone())
+}
+
+/// The same, of models that are other ones each time.
+fn changing(
+    outputs: Option<Value>,
+    models: impl Fn() -> Vec<Value> + Send + Sync + 'static,
+) -> Server {
     Server::start(move |request| {
         let path = request.target.split('?').next().unwrap();
         let body = match path.strip_prefix("/api/2.0/mlflow/").unwrap_or(path) {
@@ -36,7 +46,7 @@ fn listing(outputs: Option<Value>, models: Vec<Value>) -> Server {
             "artifacts/list" => {
                 json!({"files": [file("model/MLmodel", MLMODEL.len()), file("model/x", 4)]})
             }
-            "logged-models/search" => json!({"models": models}),
+            "logged-models/search" => json!({"models": models()}),
             path if path.ends_with("/directories") => {
                 json!({"files": [file("MLmodel", MLMODEL.len()), file("x", 4)]})
             }
@@ -81,6 +91,23 @@ fn a_model_that_is_not_finished_is_asked_for_again() {
         let looks = looks.iter().filter(|it| it.only_looks() && it.target.ends_with("/x"));
         assert_eq!(looks.count(), asked, "{status}");
     }
+}
+
+/// It may have been written again before it was called finished.
+#[test]
+fn what_came_of_an_unfinished_model_is_not_taken_for_the_finished_one() {
+    let status = Arc::new(Mutex::new("LOGGED_MODEL_PENDING"));
+    let now = status.clone();
+    let server = changing(Some(json!({"model_outputs": [{}]})), move || {
+        vec![model(NEW, 1, *now.lock().unwrap())]
+    });
+    let first = fetch(&server, tempfile::tempdir().unwrap());
+    first.fetch();
+    *status.lock().unwrap() = "LOGGED_MODEL_READY";
+    let second = fetch(&server, first.directory);
+    assert_eq!(second.fetch()["notes"]["bytesFetched"], MLMODEL.len() + 4);
+    let third = fetch(&server, second.directory);
+    assert_eq!(third.fetch()["notes"]["bytesFetched"], 0);
 }
 
 #[test]

@@ -30,6 +30,7 @@ const ATTEMPTS: usize = 8;
 pub struct Store {
     directory: PathBuf,
     is_part: bool,
+    is_unfinished: bool,
 }
 
 /// Beside the directory.
@@ -40,6 +41,9 @@ struct Manifest {
     /// Some of the model's files were left where they are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_part: bool,
+    /// Somebody might still have written to the model.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_unfinished: bool,
     files: Vec<Known>,
 }
 
@@ -62,13 +66,20 @@ impl Store {
                 "give --output a directory that is not there yet",
             ));
         }
-        Ok(Self { directory, is_part: false })
+        Ok(Self { directory, is_part: false, is_unfinished: false })
     }
 
     /// Whether what is to come is less than the whole model.
     #[must_use]
     pub fn of_part(self, is_part: bool) -> Self {
         Self { is_part, ..self }
+    }
+
+    /// Whether the model may change before it is called finished: then, nothing is
+    /// what it was because a finished model does not change.
+    #[must_use]
+    pub fn of_unfinished(self, is_unfinished: bool) -> Self {
+        Self { is_unfinished, ..self }
     }
 
     pub fn directory(&self) -> &Path {
@@ -119,7 +130,11 @@ impl Store {
         identity: &Identity,
         jobs: usize,
     ) -> Option<Vec<File>> {
-        let known = self.manifest()?.files;
+        let Manifest { files: known, is_unfinished, .. } = self.manifest()?;
+        if is_unfinished && !self.is_unfinished {
+            log::debug!("what is here came before the model was finished; fetching anew");
+            return None;
+        }
         let mlmodel = known.iter().find(|known| known.file.path == "MLmodel");
         let same = mlmodel.is_some_and(|known| known.file.sha256 == identity.mlmodel);
         if !same || known.len() != entries.len() {
@@ -153,7 +168,8 @@ impl Store {
         files: Vec<Known>,
     ) -> Result<Vec<File>, Error> {
         self.claim()?;
-        let manifest = Manifest { model_uri: model_uri.into(), is_part: self.is_part, files };
+        let Self { is_part, is_unfinished, .. } = *self;
+        let manifest = Manifest { model_uri: model_uri.into(), is_part, is_unfinished, files };
         for attempt in 0..ATTEMPTS {
             if self.has(&manifest) || self.put(staging, &manifest, attempt)? {
                 return Ok(manifest.files.into_iter().map(|known| known.file).collect());
