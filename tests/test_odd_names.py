@@ -93,6 +93,17 @@ def test_what_a_server_cannot_send(name, server, fetch, tmp_path):
     assert "run it again" not in done.stderr
 
 
+def test_another_directory_is_not_taken_for_it(server, fetch, tmp_path):
+    """Nor is one left out that the server would take for another."""
+    model = write(tmp_path / "model", ["a"])
+    (model / "data/part%41").mkdir(parents=True)
+    (model / "data/part%41/x").write_text("x")
+    run = server.run_with(model)
+    done = fetch(f"runs:/{run}/model", "--tracking-uri", server.uri)
+    assert (done.status, done.stdout) == (4, ""), done.text()
+    assert "MLflow's servers cannot serve names with '#' or '%'" in done.stderr
+
+
 def test_another_file_is_not_taken_for_it(server, fetch, tmp_path):
     """What a name would be decoded to is there too, and as large."""
     model = write(tmp_path / "model", ["percent%41", "percentA"])

@@ -95,12 +95,18 @@ impl Client {
         route: &str,
         query: &[(&str, &str)],
     ) -> Result<T, HttpError> {
+        retry(&self.policy(), || self.get_once(route, query))
+    }
+
+    pub(crate) fn get_once<T: DeserializeOwned>(
+        &self,
+        route: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, HttpError> {
         let url = self.server.url(&with_query(route, query));
-        retry(&self.policy(), || {
-            log::debug!("GET {url}");
-            let send = |login: Option<&_>| self.session.dress(self.agent.get(&url), login).call();
-            json("GET", &url, self.send("GET", &url, send)?)
-        })
+        log::debug!("GET {url}");
+        let send = |login: Option<&_>| self.session.dress(self.agent.get(&url), login).call();
+        json("GET", &url, self.send("GET", &url, send)?)
     }
 
     /// MLflow's searches are POSTs that change nothing: safe to try again.
@@ -109,14 +115,19 @@ impl Client {
         route: &str,
         body: &Value,
     ) -> Result<T, HttpError> {
+        retry(&self.policy(), || self.post_once(route, body))
+    }
+
+    pub(crate) fn post_once<T: DeserializeOwned>(
+        &self,
+        route: &str,
+        body: &Value,
+    ) -> Result<T, HttpError> {
         let url = self.server.url(route);
-        retry(&self.policy(), || {
-            log::debug!("POST {url}");
-            let send = |login: Option<&_>| {
-                self.session.dress(self.agent.post(&url), login).send_json(body)
-            };
-            json("POST", &url, self.send("POST", &url, send)?)
-        })
+        log::debug!("POST {url}");
+        let send =
+            |login: Option<&_>| self.session.dress(self.agent.post(&url), login).send_json(body);
+        json("POST", &url, self.send("POST", &url, send)?)
     }
 
     pub(crate) fn head(&self, url: &str) -> Result<Response<Body>, HttpError> {

@@ -35,6 +35,8 @@ impl Download<'_> {
     /// Brings all of `entries`, which are [checked](crate::source::checked), and
     /// gives what came, in their order.
     pub fn run(&self, mut entries: Vec<Entry>, identity: &Identity) -> Result<Vec<Known>, Error> {
+        // What cannot come is told before the rest has.
+        entries.iter().try_for_each(|entry| self.source.check(entry))?;
         let directory = self.staging.path();
         make_parents(&entries, &directory)?;
         let fetch = |entry: Entry| {

@@ -130,7 +130,7 @@ fn large_files_come_from_the_store_itself_where_the_server_makes_urls() {
 fn a_store_out_of_reach_leaves_it_to_the_server() {
     let (server, asked) = offering("s3://b/1", "http://127.0.0.1:1".into(), LARGE);
     fetch(&server, &[RUN]).fetch();
-    assert_eq!(asked.load(Ordering::SeqCst), 2, "and after a second try, no more");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn one_broken_connection_is_no_reason_to_leave_the_store() {
     });
     let (server, asked) = offering("s3://b/1", store.url.clone(), LARGE);
     fetch(&server, &[RUN]).fetch();
-    assert_eq!((asked.load(Ordering::SeqCst), store.requests().len()), (2, 2));
+    assert_eq!((asked.load(Ordering::SeqCst), store.requests().len()), (1, 2));
 }
 
 const VAST: usize = (40 << 20) + 3;

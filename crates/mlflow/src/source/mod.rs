@@ -16,6 +16,7 @@ pub use local::Local;
 pub use served::Served;
 #[doc(hidden)]
 pub use served::answer::begins as range_begins;
+#[doc(hidden)]
 pub use served::listing::read as read_listing;
 
 /// A store that can list a model's files and read them.
@@ -39,6 +40,11 @@ pub trait Source: Sync {
     fn is_still(&self, entry: &Entry, validator: Option<&str>) -> bool {
         let _ = validator;
         entry.revision.is_some()
+    }
+
+    /// Whether it can be had from here, as far as its name tells.
+    fn check(&self, _entry: &Entry) -> Result<(), Error> {
+        Ok(())
     }
 
     /// How patiently a transfer that breaks off is taken up again.

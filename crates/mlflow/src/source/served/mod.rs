@@ -2,12 +2,14 @@
 
 pub(super) mod answer;
 pub(super) mod listing;
+mod names;
 mod presigned;
 mod routes;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use log::Level;
 use transport::{HttpError, Policy, Transient as _, retry};
 
 use super::{Entry, Opened, Resume, Source};
@@ -111,6 +113,11 @@ impl<'a> Served<'a> {
 
 impl Source for Served<'_> {
     fn list(&self) -> Result<Vec<Entry>, Error> {
+        let served = &self.resolved.served;
+        let roots = [&served.run, &served.logged].into_iter().flatten().map(|(_, root)| root);
+        for root in roots.chain(&self.proxied) {
+            names::check(root)?;
+        }
         let mut files = Vec::new();
         let mut level = vec![String::new()];
         let endless =
@@ -118,6 +125,7 @@ impl Source for Served<'_> {
         let seen = AtomicUsize::new(0);
         // A level may have many directories, each of which has many entries.
         let directory = |below: String| {
+            names::check(&below)?;
             let listed = self.directory(&below)?;
             let before = seen.fetch_add(listed.len(), Ordering::Relaxed);
             if before + listed.len() > MAX_ENTRIES { Err(endless()) } else { Ok(listed) }
@@ -142,37 +150,23 @@ impl Source for Served<'_> {
     }
 
     fn open(&self, entry: &Entry, resume: Option<&Resume>) -> Result<Opened, Error> {
-        refuse_unservable(&entry.path)?;
         let mut failure = None;
         for (route, why) in self.routes(entry) {
-            let mut opened = self.open_by(route, entry, resume);
-            // A connection may break at any time, and this route is worth a second try.
-            if route == Route::Presigned
-                && opened.as_ref().is_err_and(|error| error.status().is_none())
-            {
-                opened = self.open_by(route, entry, resume);
-            }
-            match opened {
+            match self.open_by(route, entry, resume) {
                 Ok(opened) => {
                     if self.said.add(route) {
                         log::debug!("'{}' comes by {}, {why}", entry.path, self.name(route));
                     }
                     return Ok(opened);
                 }
-                // The store may be out of reach for us: it is told at the first byte.
-                Err(error)
-                    if is_no_route(&error)
-                        || route == Route::Presigned
-                            && resume.is_none()
-                            && (!error.is_transient() || error.status().is_none()) =>
-                {
+                Err(Failed::Here(error)) => return Err(self.refused(entry, error)),
+                Err(Failed::Route { error, tell }) => {
                     // Unavailable may mean just now.
                     if error.status() != Some(503) && self.missing.add(route) {
-                        self.say_missing(route, &error);
+                        log::log!(tell, "there is no way by {}: {error}", self.name(route));
                     }
                     failure.get_or_insert(error);
                 }
-                Err(error) => return Err(self.refused(entry, error)),
             }
         }
         Err(match failure {
@@ -192,7 +186,7 @@ impl Source for Served<'_> {
         for (route, _) in self.routes(entry) {
             let answer = retry(&self.retries(), || match self.url(route, entry) {
                 Some((client, url)) => client.look(&url, validator),
-                None => self.open_presigned(entry, Some("bytes=0-0")),
+                None => self.link(entry)?.get(Some("bytes=0-0")),
             });
             match answer {
                 Ok(answer) => {
@@ -208,6 +202,10 @@ impl Source for Served<'_> {
         false
     }
 
+    fn check(&self, entry: &Entry) -> Result<(), Error> {
+        names::check(&entry.path)
+    }
+
     fn retries(&self) -> Policy {
         self.client.retries()
     }
@@ -219,28 +217,33 @@ impl Served<'_> {
         route: Route,
         entry: &Entry,
         resume: Option<&Resume>,
-    ) -> Result<Opened, HttpError> {
-        if route == Route::Presigned
-            && let Some(opened) = self.open_ahead(entry, resume)?
-        {
-            return Ok(opened);
-        }
+    ) -> Result<Opened, Failed> {
+        let Some((client, url)) = self.url(route, entry) else {
+            let link = self.link(entry).map_err(|error| {
+                if error.is_transient() { Failed::of(error) } else { Failed::route(error) }
+            })?;
+            return link.open(entry.size, resume).map_err(|error| {
+                // It may be out of reach for us, which is told at the first byte.
+                let is_out_of_reach = error.status().is_none();
+                match resume {
+                    None if is_out_of_reach => Failed::Route { error, tell: Level::Info },
+                    None if !error.is_transient() => Failed::route(error),
+                    _ => Failed::of(error),
+                }
+            });
+        };
         let open = |resume: Option<&Resume>| {
-            let response = if let Some((client, url)) = self.url(route, entry) {
-                client.open(&url, resume.map(|it| (it.offset, it.validator.as_str())))?
-            } else {
-                let range = resume.map(|resume| format!("bytes={}-", resume.offset));
-                self.open_presigned(entry, range.as_deref())?
-            };
+            let response =
+                client.open(&url, resume.map(|it| (it.offset, it.validator.as_str())))?;
             let is_copy = route.copies() && is_copy(response.headers());
             Ok((response, is_copy))
         };
-        let (response, is_copy) = open(resume)?;
+        let (response, is_copy) = open(resume).map_err(Failed::of)?;
         let (mut found, is_copy) = if let Some(found) = opened(response, resume) {
             (found, is_copy)
         } else {
             // Another part, or a part of something else.
-            let (response, is_copy) = open(None)?;
+            let (response, is_copy) = open(None).map_err(Failed::of)?;
             (whole(response), is_copy)
         };
         if is_copy {
@@ -249,29 +252,27 @@ impl Served<'_> {
         Ok(found)
     }
 
-    /// Who could have the store's speed hears why not; other routes are the server's
-    /// own affair.
-    fn say_missing(&self, route: Route, error: &HttpError) {
-        if route == Route::Presigned && error.status().is_none() {
-            log::info!("the store is out of reach, so the server sends the files: {error}");
-        } else {
-            log::debug!("the server has no {}: {error}", self.name(route));
-        }
-    }
-
     fn refused(&self, entry: &Entry, error: HttpError) -> Error {
         self.client.explain(format!("cannot download '{}'", entry.path), error)
     }
 }
 
-/// MLflow's servers decode names once too often, and might send another file; what
-/// follows a `#` they do not hear.
-fn refuse_unservable(path: &str) -> Result<(), Error> {
-    let is_code = |three: &[u8]| three[0] == b'%' && three[1..].iter().all(u8::is_ascii_hexdigit);
-    if !path.contains('#') && !path.as_bytes().windows(3).any(is_code) {
-        return Ok(());
+/// Why a route did not lead to a file.
+enum Failed {
+    /// Another may; who is to hear of it.
+    Route {
+        error: HttpError,
+        tell: Level,
+    },
+    Here(HttpError),
+}
+
+impl Failed {
+    fn of(error: HttpError) -> Self {
+        if is_no_route(&error) { Self::route(error) } else { Self::Here(error) }
     }
-    let hint = "MLflow's servers cannot serve names with '#' or '%' and two hexadecimal digits; \
-                copy the directory from the store and give that";
-    Err(Error::Missing { message: format!("cannot download '{path}'"), hint: Some(hint.into()) })
+
+    fn route(error: HttpError) -> Self {
+        Self::Route { error, tell: Level::Debug }
+    }
 }

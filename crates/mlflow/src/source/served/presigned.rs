@@ -13,7 +13,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
 use super::Served;
-use super::answer::{opened, validator_of};
+use super::answer::{opened, validator_of, whole};
 use crate::client::Software;
 use crate::encode::path_segments;
 use crate::location::{Location, join};
@@ -49,75 +49,65 @@ impl Served<'_> {
     }
 
     /// A URL is good for minutes, and each attempt has one of its own.
-    pub(super) fn open_presigned(
-        &self,
-        entry: &Entry,
-        range: Option<&str>,
-    ) -> Result<Response<Body>, HttpError> {
-        self.link(entry)?.get(range)
-    }
-
-    /// A large file over several connections, where the store knows ranges and says
-    /// what they are of. Nothing where it is not worth it, or something has changed.
-    pub(super) fn open_ahead(
-        &self,
-        entry: &Entry,
-        resume: Option<&Resume>,
-    ) -> Result<Option<Opened>, HttpError> {
-        let offset = resume.map_or(0, |resume| resume.offset);
-        let end = entry.size.unwrap_or_default();
-        let Some(turn) = Turn::take(end.saturating_sub(offset)) else { return Ok(None) };
-        let link = self.link(entry)?;
-        let response = link.get(Some(&bytes(&(offset..offset + PART))))?;
-        let validator = resume.map(|resume| resume.validator.clone());
-        let Some(validator) = validator.or_else(|| validator_of(&response)) else {
-            return Ok(None);
-        };
-        let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
-        let resume = Resume { offset, validator: validator.clone() };
-        let Some(first) = opened(response, Some(&resume)) else { return Ok(None) };
-        if !is_part {
-            return Ok(Some(first));
-        }
-        let part = move |range: Range<u64>| {
-            let response = link.get(Some(&bytes(&range))).map_err(io::Error::other)?;
-            let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
-            let resume = Resume { offset: range.start, validator: validator.clone() };
-            let part = opened(response, Some(&resume)).filter(|_| is_part);
-            part.map(|part| part.content)
-                .ok_or_else(|| io::Error::other("it has changed meanwhile"))
-        };
-        let content = Box::new(Ahead::new(turn, offset..end, first.content, part));
-        Ok(Some(Opened { content, ..first }))
-    }
-
-    fn link(&self, entry: &Entry) -> Result<Link, HttpError> {
+    pub(super) fn link(&self, entry: &Entry) -> Result<Link, HttpError> {
         let Presigned { url, headers } = self.presigned(entry)?;
-        Ok(Link { agent: self.client.stranger(&url)?, url, headers })
+        let is_patient = self.client.retries().retries > 0;
+        Ok(Link { agent: self.client.stranger(&url)?, url, headers, is_patient })
     }
 
     fn presigned(&self, entry: &Entry) -> Result<Presigned, HttpError> {
         if let Some(root) = &self.proxied {
             let path = path_segments(&join(root, &entry.path));
             let route = format!("/api/2.0/mlflow-artifacts/presigned/{path}");
-            return self.proxy().get(&route, &[]);
+            return self.proxy().get_once(&route, &[]);
         }
         let (id, root) = self.resolved.served.run.clone().unwrap_or_default();
         let body = json!({"run_id": id, "path": join(&root, &entry.path)});
-        self.client.post("/api/2.0/mlflow/artifacts/presigned-download-url", &body)
+        self.client.post_once("/api/2.0/mlflow/artifacts/presigned-download-url", &body)
     }
 }
 
 /// A file of the store. The store is told nothing of who we are at MLflow, and is no
 /// part of MLflow's promises: who asks for a range looks what came.
-struct Link {
+#[derive(Clone)]
+pub(super) struct Link {
     agent: Agent,
     url: String,
     headers: BTreeMap<String, String>,
+    is_patient: bool,
 }
 
 impl Link {
-    fn get(&self, range: Option<&str>) -> Result<Response<Body>, HttpError> {
+    /// What the store has may be another part, or a part of something else: then it
+    /// is all of it.
+    pub(super) fn open(
+        &self,
+        size: Option<u64>,
+        resume: Option<&Resume>,
+    ) -> Result<Opened, HttpError> {
+        let offset = resume.map_or(0, |resume| resume.offset);
+        let end = size.unwrap_or_default();
+        if let Some(turn) = Turn::take(end.saturating_sub(offset))
+            && let Some(opened) = self.open_ahead(turn, offset..end, resume)?
+        {
+            return Ok(opened);
+        }
+        let range = resume.map(|resume| format!("bytes={}-", resume.offset));
+        match opened(self.get(range.as_deref())?, resume) {
+            Some(opened) => Ok(opened),
+            None => Ok(whole(self.get(None)?)),
+        }
+    }
+
+    /// A connection may break at any time, and the store is worth a second try.
+    pub(super) fn get(&self, range: Option<&str>) -> Result<Response<Body>, HttpError> {
+        match self.get_once(range) {
+            Err(error) if self.is_patient && error.status().is_none() => self.get_once(range),
+            done => done,
+        }
+    }
+
+    fn get_once(&self, range: Option<&str>) -> Result<Response<Body>, HttpError> {
         let mut request = self.agent.get(&self.url);
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -127,6 +117,37 @@ impl Link {
         }
         let answer = request.call().map_err(|error| no_answer("GET", &self.url, error))?;
         success("GET", &self.url, answer)
+    }
+    /// A large file over several connections, where the store knows ranges and says
+    /// what they are of. Nothing where something has changed.
+    fn open_ahead(
+        &self,
+        turn: Turn,
+        all: Range<u64>,
+        resume: Option<&Resume>,
+    ) -> Result<Option<Opened>, HttpError> {
+        let response = self.get(Some(&bytes(&(all.start..all.start + PART))))?;
+        let validator = resume.map(|resume| resume.validator.clone());
+        let Some(validator) = validator.or_else(|| validator_of(&response)) else {
+            return Ok(None);
+        };
+        let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
+        let resume = Resume { offset: all.start, validator };
+        let Some(first) = opened(response, Some(&resume)) else { return Ok(None) };
+        if !is_part {
+            return Ok(Some(first));
+        }
+        let (link, validator) = (self.clone(), resume.validator);
+        let part = move |range: Range<u64>| {
+            let response = link.get(Some(&bytes(&range))).map_err(io::Error::other)?;
+            let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
+            let resume = Resume { offset: range.start, validator: validator.clone() };
+            let part = opened(response, Some(&resume)).filter(|_| is_part);
+            part.map(|part| part.content)
+                .ok_or_else(|| io::Error::other("it has changed meanwhile"))
+        };
+        let content = Box::new(Ahead::new(turn, all, first.content, part));
+        Ok(Some(Opened { content, ..first }))
     }
 }
 
