@@ -41,7 +41,7 @@ class Bucket:
 
     def __init__(self, directory):
         self.directory, self.count, self.name = directory, itertools.count(), ""
-        self.home = base_env(directory) | {"AIP_HTTP_TIMEOUT": "1"}
+        self.home = base_env(directory)
         self.emulator = Emulator(directory / "emulator", self.home)
         self.emulator.make_bucket("models")
         self.model = directory / "model"
@@ -60,6 +60,8 @@ class Bucket:
         self.put()
         body = {"everyone": True, "instructions": instructions}
         _, test = self.emulator.call("POST", "/retry_test", body)
+        if "stall" in str(instructions):
+            env["AIP_HTTP_TIMEOUT"] = "1"
         done = self.fetch(**env)
         _, state = self.emulator.call("GET", f"/retry_test/{test['id']}")
         self.emulator.call("DELETE", f"/retry_test/{test['id']}")

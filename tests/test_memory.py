@@ -74,7 +74,6 @@ def test_a_large_file_of_a_server(serve, peak):
     assert server.sent > 256 * MIB
 
 
-
 def test_many_files(model, peak, bucket):
     for number in range(20_000):
         below = model / f"{number // 1000:02}"

@@ -42,6 +42,7 @@ def test_mlf_fetch_reads_it_from_the_bucket(stored, emulator, outcome, tmp_path)
     assert done.status == 0, done.stderr
     fetched = json.loads(done.stdout)["stages"]["fetch"]
     assert fetched["artifactUri"].startswith("gs://mlflow/experiment/")
+    assert fetched["notes"]["readFrom"] == "Cloud Storage"
     asked = emulator.requests("GET")[seen:]
     media = {entry["path"] for entry in asked if "alt=media" in entry["query"]}
     assert len(media) == len(fetched["files"])

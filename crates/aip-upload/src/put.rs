@@ -195,7 +195,8 @@ fn dry(process: &Process, storage: &Storage, plan: &Plan) -> Upload {
         };
         process.would(&format!("{request} ({} bytes), unless it is there", item.size()));
     }
-    process.would(&storage.describe_delete(insert.bucket, insert.name));
+    let delete = storage.describe_delete(insert.bucket, insert.name);
+    process.would(&format!("{delete}, unless all is there"));
     let objects = plan.items.iter().map(|item| item.object(None)).collect();
     Upload { objects, ..plan.record() }
 }

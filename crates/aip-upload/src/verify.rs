@@ -79,8 +79,8 @@ pub(crate) fn run(process: &Process, args: &Args) -> Result<Output, Failure> {
     }
     let credentials = Arc::new(Credentials::new(args.access_token_file.clone()));
     document.stages.uploaded()?;
-    let uploaded = document.stages.upload.take().unwrap_or_default();
-    let image = uploaded.image.clone();
+    let mut uploaded = document.stages.upload.take().unwrap_or_default();
+    let image = uploaded.image.take();
     let expected = Expected::of(&document, uploaded)?;
     let mut found = Vec::new();
     if let Some(expected) = &expected {

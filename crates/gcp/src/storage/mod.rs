@@ -85,7 +85,7 @@ impl Storage {
         self.line.sent.load(Ordering::Relaxed)
     }
 
-    /// The same, for what may as well stay unknown.
+    /// The same, for what may as well stay unknown, or is tried again by who asks.
     #[must_use]
     pub fn asking_once(mut self) -> Self {
         self.policy.retries = 0;
