@@ -1,17 +1,13 @@
 """How an upload tells that it gets on: a bar to who watches, events to a program,
 nothing to a file."""
 
-import fcntl
 import json
 import os
-import pty
-import struct
-import subprocess
-import termios
 
 import pytest
 
 from support.places import tool
+from support.terminal import watched
 
 FILES = 6  # the package, four of the model, and one of some size
 
@@ -33,34 +29,21 @@ def said(stdout):
     return f"gs://{spec['bucket']}/{spec['route']}/{spec['version']}/", upload["notes"]["bytesSent"]
 
 
-def watched(pipeline, env, *args):
-    """What is on stdout, and what was shown on a terminal."""
-    ours, theirs = pty.openpty()
-    # Lines and columns: that of a bar is as long as they leave room.
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 160, 0, 0))
-    process = subprocess.Popen(
-        [tool("aip-upload"), *args], env=env | pipeline.env, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=theirs,
-    )
-    os.close(theirs)
-    process.stdin.write(pipeline.documents["bundle"].encode())
-    process.stdin.close()
-    shown = b"".join(iter(lambda: read(ours), b""))
-    os.close(ours)
-    stdout = process.stdout.read()
-    assert process.wait(60) == 0, shown
-    return stdout, shown.decode()
+@pytest.fixture
+def upload(bundled, env, tmp_path):
+    def call(*args):
+        done = watched(
+            [tool("aip-upload"), *args], env=env | bundled.env, cwd=tmp_path,
+            stdin=bundled.documents["bundle"], columns=160,
+        )
+        assert done.status == 0, done.stderr
+        return done.stdout, done.stderr
+
+    return call
 
 
-def read(terminal):
-    try:
-        return os.read(terminal, 1 << 16)
-    except OSError:  # nobody has its other end any more
-        return b""
-
-
-def test_who_watches_sees_a_bar(bundled, env):
-    stdout, shown = watched(bundled, env, "--limit-rate", "1M")
+def test_who_watches_sees_a_bar(upload):
+    stdout, shown = upload("--limit-rate", "1M")
     place, sent = said(stdout)
     *drawn, last = shown.split("\r\x1b[2K")
     assert any(f"to {place} " in line and f"/{FILES} files) █" in line for line in drawn), drawn
@@ -68,8 +51,8 @@ def test_who_watches_sees_a_bar(bundled, env):
     assert last == summary, "the bar is gone"
 
 
-def test_who_wants_quiet_sees_none(bundled, env):
-    stdout, shown = watched(bundled, env, "--quiet")
+def test_who_wants_quiet_sees_none(upload):
+    stdout, shown = upload("--quiet")
     assert said(stdout) and shown == ""
 
 
