@@ -129,8 +129,11 @@ fn large_files_come_from_the_store_itself_where_the_server_makes_urls() {
 #[test]
 fn a_store_out_of_reach_leaves_it_to_the_server() {
     let (server, asked) = offering("s3://b/1", "http://127.0.0.1:1".into(), LARGE);
-    fetch(&server, &[RUN]).fetch();
+    let outcome = fetch(&server, &[RUN]);
+    outcome.fetch();
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let said = "the files do not come by URLs of the store: GET http://127.0.0.1:1/x";
+    assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
 }
 
 #[test]

@@ -163,7 +163,7 @@ impl Source for Served<'_> {
                 Err(Failed::Route { error, tell }) => {
                     // Unavailable may mean just now.
                     if error.status() != Some(503) && self.missing.add(route) {
-                        log::log!(tell, "there is no way by {}: {error}", self.name(route));
+                        log::log!(tell, "the files do not come by {}: {error}", self.name(route));
                     }
                     failure.get_or_insert(error);
                 }
@@ -224,11 +224,11 @@ impl Served<'_> {
             })?;
             return link.open(entry.size, resume).map_err(|error| {
                 // It may be out of reach for us, which is told at the first byte.
-                let is_out_of_reach = error.status().is_none();
-                match resume {
-                    None if is_out_of_reach => Failed::Route { error, tell: Level::Info },
-                    None if !error.is_transient() => Failed::route(error),
-                    _ => Failed::of(error),
+                let is_shut = error.status().is_none() || !error.is_transient();
+                if resume.is_none() && is_shut {
+                    Failed::Route { error, tell: Level::Info }
+                } else {
+                    Failed::of(error)
                 }
             });
         };

@@ -118,6 +118,7 @@ impl Link {
         let answer = request.call().map_err(|error| no_answer("GET", &self.url, error))?;
         success("GET", &self.url, answer)
     }
+
     /// A large file over several connections, where the store knows ranges and says
     /// what they are of. Nothing where something has changed.
     fn open_ahead(
